@@ -1,0 +1,141 @@
+// Matrix products: the public one over row-major matrices, and the shared-out ones over blocks of 32 columns that the recurrent
+// stack uses.
+//
+// The order of every sum is fixed by the shape, so that no result depends on the number of threads.
+#pragma once
+#include <algorithm>
+
+#include "core/desc.h"
+#include "cpu/kernels.h"
+#include "cpu/team.h"
+#include "cpu/workspace.h"
+
+namespace deep_rnn::cpu {
+
+// float32 and float64.
+void matmul(Team& team, Workspace& workspace, const KernelSet& kernels, const MatmulDesc& desc, const void* a, const void* b,
+            void* c);
+
+template <class E>
+const GemmTable<E>& gemm_table(const KernelSet& kernels) {
+  if constexpr (sizeof(E) == 8) {
+    return kernels.gemm_float64;
+  } else {
+    return kernels.gemm_float32;
+  }
+}
+
+// Multiply-adds that are worth another thread.
+constexpr int64_t kMacsPerThread = 200'000;
+
+inline int members_for(const Team& team, int64_t macs) {
+  return int(std::clamp<int64_t>(macs / kMacsPerThread, 1, team.size()));
+}
+
+// The pieces that threads take of one panel product: some tiles of rows against panels that stay in the second-level cache.
+template <class E>
+class PanelPieces {
+ public:
+  PanelPieces(const GemmTable<E>& table, const PanelProduct<E>& product) : table_(table), product_(product) {
+    constexpr int64_t cache_bytes = 512 * 1024;
+    rows_ = table.tile_rows * 6;
+    panels_ = std::clamp<int64_t>(cache_bytes / int64_t(sizeof(E)) / (kBlock * std::max<int64_t>(product.k, 1)), 1, 8);
+  }
+
+  int64_t count() const { return row_pieces() * ((product_.panels + panels_ - 1) / panels_); }
+
+  void run(int64_t piece) const {
+    const int64_t row = piece % row_pieces() * rows_, panel = piece / row_pieces() * panels_;
+    PanelProduct<E> part = product_;
+    part.rows = std::min(rows_, product_.rows - row);
+    part.panels = std::min(panels_, product_.panels - panel);
+    part.a += row * kBlock;
+    part.w += panel * part.w_panel;
+    part.c += panel * part.c_panel + row * part.c_row;
+    if (part.init == Init::bias) part.bias += panel * part.bias_panel;
+    for (int64_t k = 0; k == 0 || k < product_.k; k += kChunk) {
+      part.k = std::min(kChunk, product_.k - k);
+      table_.panel_product(part);
+      part.init = Init::accumulate;
+      part.a += kChunk / kBlock * part.a_block;
+      part.w += kChunk * part.w_row;
+    }
+  }
+
+ private:
+  // Rows of a panel that stay in the second-level cache while tiles of rows pass.
+  static constexpr int64_t kChunk = 2048;
+
+  int64_t row_pieces() const { return (product_.rows + rows_ - 1) / rows_; }
+
+  const GemmTable<E>& table_;
+  PanelProduct<E> product_;
+  int64_t rows_, panels_;
+};
+
+// Rows a..a+count-1 of the left operand meet rows b..b+count-1 of the right one.
+struct RowRun {
+  int64_t a, b, count;
+};
+
+// C[m][n] += A[rows][m]ᵀ B[rows][n] over the rows of all runs; A and B in column blocks, C row-major.
+template <class E>
+struct TransposedProduct {
+  int64_t m, n;
+  const E* a;
+  int64_t a_block;
+  const E* b;
+  int64_t b_block;
+  const RowRun* runs;
+  int64_t run_count;
+  E* c;
+  int64_t c_row;
+};
+
+template <class E>
+class TransposedPieces {
+ public:
+  TransposedPieces(const GemmTable<E>& table, const TransposedProduct<E>& product) : table_(table), product_(product) {}
+
+  int64_t count() const { return a_pieces() * ((blocks_of(product_.n) + kBBlocks - 1) / kBBlocks); }
+
+  void run(int64_t piece) const {
+    const TransposedProduct<E>& p = product_;
+    const int64_t a0 = piece % a_pieces() * kABlocks, a1 = std::min(a0 + kABlocks, blocks_of(p.m));
+    const int64_t b0 = piece / a_pieces() * kBBlocks, b1 = std::min(b0 + kBBlocks, blocks_of(p.n));
+    for (int64_t i = 0; i < p.run_count; i++) {
+      const RowRun& run = p.runs[i];
+      for (int64_t row = 0; row < run.count; row += kRows) {
+        const int64_t rows = std::min(kRows, run.count - row);
+        for (int64_t ab = a0; ab < a1; ab++)
+          for (int64_t bb = b0; bb < b1; bb++)
+            add_tile(ab, bb, rows, p.a + ab * p.a_block + (run.a + row) * kBlock,
+                     p.b + bb * p.b_block + (run.b + row) * kBlock);
+      }
+    }
+  }
+
+ private:
+  // B's piece of this many rows and blocks stays in the second-level cache while blocks of A pass.
+  static constexpr int64_t kRows = 512, kABlocks = 4, kBBlocks = 8;
+
+  int64_t a_pieces() const { return (blocks_of(product_.m) + kABlocks - 1) / kABlocks; }
+
+  void add_tile(int64_t ab, int64_t bb, int64_t rows, const E* a, const E* b) const {
+    const int64_t m = std::min(kBlock, product_.m - ab * kBlock), n = std::min(kBlock, product_.n - bb * kBlock);
+    E* c = product_.c + ab * kBlock * product_.c_row + bb * kBlock;
+    if (n == kBlock) {
+      table_.transposed_product(true, m, rows, a, b, c, product_.c_row);
+      return;
+    }
+    alignas(64) E tile[kBlock * kBlock];
+    table_.transposed_product(false, m, rows, a, b, tile, kBlock);
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t j = 0; j < n; j++) c[i * product_.c_row + j] += tile[i * kBlock + j];
+  }
+
+  const GemmTable<E>& table_;
+  TransposedProduct<E> product_;
+};
+
+}  // namespace deep_rnn::cpu

@@ -1,0 +1,18 @@
+// The recurrent stack on the CPU; the functions of Backend of the same names, see core/backend.h and core/desc.h.
+#pragma once
+#include <string>
+
+#include "core/desc.h"
+#include "cpu/kernels.h"
+#include "cpu/team.h"
+#include "cpu/workspace.h"
+
+namespace deep_rnn::cpu {
+
+std::string rnn_supports(const RnnDesc& desc);
+RnnParamLayout rnn_param_layout(const RnnDesc& desc);
+size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch);
+void rnn_forward(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc, const RnnForwardArgs& args);
+void rnn_backward(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc, const RnnBackwardArgs& args);
+
+}  // namespace deep_rnn::cpu

@@ -1,0 +1,161 @@
+// Sizes and memory that the forward and the backward pass of a recurrent stack share.
+#pragma once
+#include "core/desc.h"
+#include "core/random.h"
+#include "cpu/cells/gate_order.h"
+#include "cpu/packed_rows.h"
+#include "cpu/rnn_params.h"
+
+namespace deep_rnn::cpu {
+
+struct RnnShape {
+  RnnShape(const RnnDesc& desc, int64_t steps, int64_t batch)
+      : desc(desc),
+        order(gate_order(desc.cell)),
+        steps(steps),
+        batch(batch),
+        gates(deep_rnn::gates(desc.cell)),
+        directions(desc.directions()),
+        unit_blocks(blocks_of(desc.hidden_size)),
+        output_blocks(blocks_of(desc.output_size())),
+        // An odd number of rows, so that the blocks of one row do not all fall into the same set of a cache.
+        block(((steps + 1) * batch | 1) * kBlock),
+        state_block((batch | 1) * kBlock) {}
+
+  // Blocks of the input to a layer: those of x, or of each direction below.
+  int64_t sources(int64_t layer) const { return layer == 0 ? 1 : directions; }
+  int64_t source_width(int64_t layer) const { return layer == 0 ? desc.input_size : desc.output_size(); }
+
+  bool has_cell_state() const { return desc.cell == Cell::lstm; }
+  bool projects() const { return desc.proj_size > 0; }
+
+  const RnnDesc& desc;
+  GateOrder order;
+  int64_t steps, batch, gates, directions;
+  int64_t unit_blocks, output_blocks;
+  int64_t block;        // elements from one column block of a matrix over all rows to the next
+  int64_t state_block;  // the same for a matrix over one step's rows
+};
+
+// What forward leaves for backward of one direction of one layer, in column blocks `shape.block` apart. All but dropped have
+// the rows of the initial state, see PackedRows.
+template <class E>
+struct LayerState {
+  E* gates;    // [positions * unit_blocks][rows][32]
+  E* c;        // [unit_blocks][rows][32], LSTM only
+  E* h;        // [output_blocks][rows][32]
+  E* hidden;   // [unit_blocks][rows][32]: h before its projection, else null
+  E* dropped;  // [output_blocks][rows][32]: h after dropout, else null
+};
+
+template <class E>
+LayerState<E> carve_layer_state(Carver& carver, const RnnShape& shape) {
+  LayerState<E> state{};
+  state.gates = carver.array<E>(shape.order.positions * shape.unit_blocks * shape.block);
+  if (shape.has_cell_state()) state.c = carver.array<E>(shape.unit_blocks * shape.block);
+  state.h = carver.array<E>(shape.output_blocks * shape.block);
+  if (shape.projects()) state.hidden = carver.array<E>(shape.unit_blocks * shape.block);
+  if (shape.desc.dropout > 0) state.dropped = carver.array<E>(shape.output_blocks * shape.block);
+  return state;
+}
+
+template <class E>
+size_t layer_state_bytes(const RnnShape& shape) {
+  Carver measure(nullptr);
+  carve_layer_state<E>(measure, shape);
+  return measure.bytes();
+}
+
+// The state number `index` of an array of them.
+template <class E>
+LayerState<E> layer_state_at(const RnnShape& shape, void* memory, int64_t index) {
+  Carver carver(static_cast<char*>(memory) + size_t(index) * layer_state_bytes<E>(shape));
+  return carve_layer_state<E>(carver, shape);
+}
+
+// The part of a step that belongs to one thread: a range of unit blocks (and of output blocks) and a range of rows.
+struct StepPart {
+  StepPart(const RnnShape& shape, int thread, int members) {
+    const int64_t column_parts = std::min<int64_t>(members, shape.unit_blocks);
+    const int64_t row_parts = std::min<int64_t>(members / column_parts, shape.batch);
+    const int64_t column = thread % column_parts, row = thread / column_parts;
+    if (row >= row_parts) return;
+    unit_begin = shape.unit_blocks * column / column_parts;
+    unit_end = shape.unit_blocks * (column + 1) / column_parts;
+    output_begin = shape.output_blocks * column / column_parts;
+    output_end = shape.output_blocks * (column + 1) / column_parts;
+    row_begin = shape.batch * row / row_parts;
+    row_end = shape.batch * (row + 1) / row_parts;
+  }
+  int64_t unit_begin = 0, unit_end = 0, output_begin = 0, output_end = 0, row_begin = 0, row_end = 0;
+};
+
+inline int64_t macs_per_step(const RnnShape& shape) {
+  return shape.gates * shape.desc.hidden_size * shape.desc.output_size() * shape.batch;
+}
+
+template <class E>
+const CellTable<E>& cell_table(const KernelSet& kernels) {
+  if constexpr (sizeof(E) == 8) {
+    return kernels.cells_float64;
+  } else {
+    return kernels.cells_float32;
+  }
+}
+
+// The sum of the biases that each position of a gate takes; bias: [positions][unit_blocks][32].
+template <class E>
+void pack_bias(const RnnShape& shape, const GemmTable<E>& gemm, const LayerParams<const E>& params, E* bias) {
+  const int64_t H = shape.desc.hidden_size, padded = shape.unit_blocks * kBlock;
+  std::fill_n(bias, shape.order.positions * padded, E(0));
+  for (int64_t i = 0; i < shape.gates; i++) {
+    if (params.bias_ih) gemm.add(H, params.bias_ih + shape.order.input_gate[i] * H, bias + i * padded);
+    if (params.bias_hh)
+      gemm.add(H, params.bias_hh + shape.order.recurrent_gate[i] * H, bias + (shape.order.first_recurrent + i) * padded);
+  }
+}
+
+// Moves between a row of a caller's matrix and a row of column blocks.
+template <class E>
+void row_to_blocks(int64_t columns, const E* row, E* blocks, int64_t block) {
+  for (int64_t first = 0; first < columns; first += kBlock, blocks += block) {
+    const int64_t count = std::min(kBlock, columns - first);
+    if (row) {
+      std::copy_n(row + first, count, blocks);
+      std::fill(blocks + count, blocks + kBlock, E(0));
+    } else {
+      std::fill_n(blocks, kBlock, E(0));
+    }
+  }
+}
+
+template <class E>
+void blocks_to_row(int64_t columns, const E* blocks, int64_t block, E* row) {
+  for (int64_t first = 0; first < columns; first += kBlock, blocks += block)
+    std::copy_n(blocks, std::min(kBlock, columns - first), row + first);
+}
+
+// Inverted dropout on the output of a layer at step t, which may be in place. An element's fate depends on the seed, the layer,
+// and its place in the caller's [T,B,D*O], so neither on lengths nor on threads.
+template <class E>
+void drop_step(const RnnShape& shape, const PackedRows& rows, uint64_t seed, int64_t layer, int64_t direction, int64_t t,
+               const E* from, E* to) {
+  const int64_t width = shape.desc.output_size();
+  const float dropout = float(shape.desc.dropout);
+  const E scale = shape.desc.dropout < 1 ? E(1 / (1 - shape.desc.dropout)) : E(0);
+  for (int64_t row = 0; row < rows.active(t); row++) {
+    uint64_t element = uint64_t(((t * shape.batch + rows.order(row)) * shape.directions + direction) * width);
+    Philox4 random = philox(seed, element / 4, uint64_t(layer));
+    for (int64_t column = 0; column < shape.output_blocks * kBlock; column++) {
+      const int64_t at = column / kBlock * shape.block + row * kBlock + column % kBlock;
+      if (column >= width) {
+        to[at] = E(0);
+        continue;
+      }
+      to[at] = uniform_float(random.v[element % 4]) < dropout ? E(0) : from[at] * scale;
+      if (++element % 4 == 0) random = philox(seed, element / 4, uint64_t(layer));
+    }
+  }
+}
+
+}  // namespace deep_rnn::cpu

@@ -1,0 +1,117 @@
+#include "cpu/team.h"
+
+#include <chrono>
+
+#include "core/denormals.h"
+#if defined(__SSE2__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace deep_rnn::cpu {
+
+namespace {
+
+constexpr uint64_t kMembersMask = 0xFFFF;
+constexpr uint64_t kStop = 0xFFFF;  // in the place of the members
+
+void pause() {
+#if defined(__SSE2__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+  __asm__ volatile("yield");
+#endif
+}
+
+}  // namespace
+
+Team::Team(int threads) {
+  try {
+    for (int thread = 1; thread < threads; thread++) workers_.emplace_back([this, thread] { work(thread); });
+  } catch (...) {
+    stop();
+    throw;
+  }
+}
+
+Team::~Team() { stop(); }
+
+void Team::stop() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    announcement_.store((announcement_.load() & ~kMembersMask) + (kMembersMask + 1) + kStop);
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void Team::run_job(int members, Job job, void* context) {
+  flush_denormals();
+  members_ = members < size() ? members : size();
+  next_item_.store(0, std::memory_order_relaxed);
+  if (members_ == 1) {
+    job(context, 0);
+    return;
+  }
+  job_ = job;
+  context_ = context;
+  // Sequentially consistent, as is the sleepers' side: one of the two sees the other.
+  announcement_.store((announcement_.load() & ~kMembersMask) + (kMembersMask + 1) + uint64_t(members_));
+  if (sleepers_.load() > 0) {
+    { std::lock_guard<std::mutex> lock(mutex_); }
+    wake_.notify_all();
+  }
+  job(context, 0);
+  barrier();
+}
+
+void Team::barrier() {
+  const int members = members_;
+  if (members == 1) return;
+  const uint32_t phase = phase_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members - 1) {
+    arrived_.store(0, std::memory_order_relaxed);
+    next_item_.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_release);
+    return;
+  }
+  constexpr int kSpins = 1000;
+  for (int spin = 0; phase_.load(std::memory_order_acquire) == phase; spin++) {
+    if (spin < kSpins) {
+      pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+uint64_t Team::await_announcement(uint64_t seen) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point bedtime = Clock::now() + std::chrono::microseconds(80);
+  do {
+    for (int spin = 0; spin < 64; spin++) {
+      const uint64_t announcement = announcement_.load(std::memory_order_acquire);
+      if (announcement != seen) return announcement;
+      pause();
+    }
+  } while (Clock::now() < bedtime);
+  std::unique_lock<std::mutex> lock(mutex_);
+  sleepers_.fetch_add(1);
+  uint64_t announcement;
+  while ((announcement = announcement_.load()) == seen) wake_.wait_for(lock, std::chrono::seconds(1));
+  sleepers_.fetch_sub(1);
+  return announcement;
+}
+
+void Team::work(int thread) {
+  flush_denormals();
+  for (uint64_t seen = 0;;) {
+    seen = await_announcement(seen);
+    const uint64_t members = seen & kMembersMask;
+    if (members == kStop) return;
+    if (uint64_t(thread) >= members) continue;
+    job_(context_, thread);
+    barrier();
+  }
+}
+
+}  // namespace deep_rnn::cpu

@@ -1,0 +1,33 @@
+// Builds and runs the native tests: `native-tests.mjs` as a release build, `native-tests.mjs address thread` under sanitizers.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const builds = {
+  release: ['build-native', '-DCMAKE_BUILD_TYPE=Release'],
+  address: ['build-address', '-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DDEEP_RNN_SANITIZE=address'],
+  thread: ['build-thread', '-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DDEEP_RNN_SANITIZE=thread'],
+};
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (error) throw new Error(`${command} could not be started; the native tests need CMake >= 3.18`, { cause: error });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : ['release'];
+const unknown = names.find((name) => !Object.hasOwn(builds, name));
+if (unknown !== undefined) {
+  console.error(`Expected ${Object.keys(builds).join(', ')} for the build but received ${unknown}`);
+  process.exit(2);
+}
+const hasNinja = spawnSync('ninja', ['--version']).status === 0;
+for (const name of names) {
+  const [folder, ...options] = builds[name];
+  console.log(`native tests: ${name}`);
+  const generator = hasNinja ? ['-G', 'Ninja'] : [];
+  run('cmake', ['-S', '.', '-B', folder, ...generator, '-DDEEP_RNN_TESTS=ON', '-DDEEP_RNN_ADDON=OFF', ...options]);
+  run('cmake', ['--build', folder, '--parallel', '--config', 'Release']);
+  run('ctest', ['--test-dir', join(root, folder), '--output-on-failure', '-C', 'Release']);
+}

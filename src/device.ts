@@ -1,0 +1,164 @@
+/** Devices: each has a thread and a queue of its own, in native code, that runs what tensors ask for in order. */
+import { totalmem } from 'node:os';
+import { checkChoice, checkInteger, checkOptions } from './check.js';
+import { DeviceError, expected } from './errors.js';
+import type { Binding, DeviceId, Handle, TypedArray } from './native/binding.js';
+import { load } from './native/load.js';
+
+export type DeviceKind = 'cpu' | 'cuda';
+
+/** What a device takes, in bytes: live buffers now and at most so far, and what its allocator holds in all, spare blocks too. */
+export interface DeviceMemory {
+  bytes: number;
+  buffers: number;
+  peak: number;
+  cached: number;
+}
+
+export interface DeviceOptions {
+  /** Threads of a CPU device; 0 takes all that the process may use. */
+  threads?: number;
+  /** Most bytes that buffers may take together; 0 takes the memory of the machine. */
+  memoryLimit?: number;
+}
+
+const CPU = 0;
+
+/** A place where tensors live and are computed with. Opened by {@link device}. */
+export class Device implements Disposable {
+  readonly kind: DeviceKind;
+  /** One line for people: instruction set and threads, or the GPU's name. */
+  readonly description: string;
+  readonly threads: number;
+  /** Most bytes that buffers may take together. */
+  readonly memoryLimit: number;
+  /** @internal */
+  readonly binding: Binding;
+  /** @internal */
+  readonly id: DeviceId;
+  private closed = false;
+
+  /** @internal Use {@link device}. */
+  constructor(binding: Binding, kind: DeviceKind, threads: number, memoryLimit: number) {
+    this.binding = binding;
+    this.kind = kind;
+    this.memoryLimit = memoryLimit || totalmem();
+    this.id = rewording(() => binding.openDevice(CPU, threads, this.memoryLimit));
+    this.description = binding.describeDevice(this.id);
+    this.threads = binding.deviceStatistics(this.id)[4];
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** What the live buffers take now; commands still queued count as done. */
+  memory(): DeviceMemory {
+    this.checkOpen();
+    const [bytes, buffers, peak, cached] = this.binding.deviceStatistics(this.id);
+    return { bytes, buffers, peak, cached };
+  }
+
+  /**
+   * Resolves when everything asked for before has been computed.
+   *
+   * @throws DeviceError (as a rejection) when a computation failed.
+   */
+  async synchronize(): Promise<void> {
+    this.checkOpen();
+    await this.binding.synchronize(this.id).catch(rethrowAsDeviceError);
+  }
+
+  /** Forgets a failed computation, so that the device can be used again. Tensors computed since then hold undefined values. */
+  clearError(): void {
+    this.checkOpen();
+    this.binding.clearError(this.id);
+  }
+
+  /** Drops queued work, rejects pending reads and frees all tensors of this device. Closing twice is allowed. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.binding.closeDevice(this.id);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @throws DeviceError when this device was closed. */
+  checkOpen(): void {
+    if (this.closed) throw new DeviceError(`Expected an open device but this one was closed: ${this.description}`);
+  }
+
+  /** @internal A new buffer with undefined contents. */
+  allocate(bytes: number): Handle {
+    this.checkOpen();
+    return rewording(() => this.binding.alloc(this.id, bytes));
+  }
+
+  /** @internal Fills `target` from a buffer; rejects with DeviceError. */
+  async read<A extends TypedArray>(buffer: Handle, byteOffset: number, target: A): Promise<A> {
+    await this.binding.read(buffer, byteOffset, target).catch(rethrowAsDeviceError);
+    return target;
+  }
+}
+
+function rewording<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    return rethrowAsDeviceError(error);
+  }
+}
+
+function rethrowAsDeviceError(error: unknown): never {
+  throw new DeviceError(error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/**
+ * Opens a device. `'auto'` takes the fastest kind that this build and machine have.
+ *
+ * @throws DeviceError when the machine has no such device, ArgumentError for wrong options.
+ * @example
+ * using cpu = device('cpu', { threads: 2 });
+ */
+export function device(kind: 'auto' | DeviceKind = 'auto', options: DeviceOptions = {}): Device {
+  checkChoice(kind, 'kind', ['auto', 'cpu', 'cuda']);
+  checkOptions(options, 'options', ['threads', 'memoryLimit']);
+  const threads = checkInteger(options.threads ?? 0, 'threads', { min: 0, max: 1024 });
+  const memoryLimit = checkInteger(options.memoryLimit ?? 0, 'memoryLimit', { min: 0 });
+  if (kind === 'cuda') throw new DeviceError('Expected a CUDA device but this build has no CUDA backend');
+  return new Device(load().binding, 'cpu', threads, memoryLimit);
+}
+
+let current: Device | undefined;
+
+/**
+ * The device that is used where none is named: the one set last, else one opened on first use.
+ *
+ * @example
+ * const { buffers, bytes } = defaultDevice().memory();
+ */
+export function defaultDevice(): Device {
+  if (current === undefined || current.isClosed) current = device();
+  return current;
+}
+
+/**
+ * Makes `next` the device that is used where none is named.
+ *
+ * @example
+ * setDefaultDevice(device('cpu', { threads: 1 }));
+ */
+export function setDefaultDevice(next: Device): void {
+  checkDevice(next, 'device');
+  current = next;
+}
+
+/** @throws ArgumentError unless `value` is a device, DeviceError when it was closed. */
+export function checkDevice(value: unknown, name: string): Device {
+  if (!(value instanceof Device)) throw expected('a device', name, value);
+  value.checkOpen();
+  return value;
+}

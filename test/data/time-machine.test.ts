@@ -103,10 +103,10 @@ describe('finding the text', () => {
 
 describe('cache', () => {
   test('folder by platform', () => {
-    const at = (env: NodeJS.ProcessEnv, platform: NodeJS.Platform) => cacheFolder(env, platform, '/home/ada');
-    expect(at({}, 'linux')).toBe(join('/home/ada', '.cache', 'deep-rnn'));
+    const at = (env: NodeJS.ProcessEnv, platform: NodeJS.Platform) => cacheFolder(env, platform, '/users/ada');
+    expect(at({}, 'linux')).toBe(join('/users/ada', '.cache', 'deep-rnn'));
     expect(at({ XDG_CACHE_HOME: '/c' }, 'linux')).toBe(join('/c', 'deep-rnn'));
-    expect(at({}, 'darwin')).toBe(join('/home/ada', 'Library', 'Caches', 'deep-rnn'));
+    expect(at({}, 'darwin')).toBe(join('/users/ada', 'Library', 'Caches', 'deep-rnn'));
     expect(at({ LOCALAPPDATA: 'C:/local' }, 'win32')).toBe(join('C:/local', 'deep-rnn'));
   });
 

@@ -10,8 +10,8 @@ const builds = {
   thread: ['build-thread', '-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DDEEP_RNN_SANITIZE=thread'],
 };
 
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+function run(command, args, cwd = root) {
+  const { status, error } = spawnSync(command, args, { cwd, stdio: 'inherit' });
   if (error) throw new Error(`${command} could not be started; the native tests need CMake >= 3.18`, { cause: error });
   if (status !== 0) process.exit(status ?? 1);
 }
@@ -25,9 +25,10 @@ if (unknown !== undefined) {
 const hasNinja = spawnSync('ninja', ['--version']).status === 0;
 for (const name of names) {
   const [folder, ...options] = builds[name];
+  if (process.env.CI) options.push('-DDEEP_RNN_WERROR=ON');
   console.log(`native tests: ${name}`);
   const generator = hasNinja ? ['-G', 'Ninja'] : [];
   run('cmake', ['-S', '.', '-B', folder, ...generator, '-DDEEP_RNN_TESTS=ON', '-DDEEP_RNN_ADDON=OFF', ...options]);
   run('cmake', ['--build', folder, '--parallel', '--config', 'Release']);
-  run('ctest', ['--test-dir', join(root, folder), '--output-on-failure', '-C', 'Release']);
+  run('ctest', ['--output-on-failure', '-C', 'Release'], join(root, folder));
 }

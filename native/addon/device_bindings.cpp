@@ -58,21 +58,18 @@ Napi::Value clear_error(Environment& environment, const Napi::CallbackInfo& info
   return info.Env().Undefined();
 }
 
-// Pushes a kernel whose outcome settles a promise; `target` null: nothing is read.
-Napi::Value push_promise(Environment& environment, Device& device, napi_value target, const View& source, size_t bytes,
-                         napi_env env) {
+// Pushes a kernel whose outcome settles a promise: `compute(backend, results)` writes the `bytes` that go to `target` (null:
+// there are none).
+template <class Compute>
+Napi::Value push_promise(Environment& environment, Device& device, const std::string& name, napi_value target, size_t bytes,
+                         Compute compute, napi_env env) {
   napi_value promise = nullptr;
   Promises& promises = environment.promises();
   const std::shared_ptr<PendingPromise> pending = promises.open(target, bytes, promise);
   Command command;
   command.staged_bytes = bytes;
-  command.run = [pending, source, bytes](Backend& backend) {
-    if (bytes > 0) backend.download(pending->staging.get(), source.as<>(), bytes);
-    backend.synchronize();
-  };
-  command.describe = [bytes, reads = target != nullptr] {
-    return reads ? "read of " + std::to_string(bytes) + " bytes" : std::string("synchronize");
-  };
+  command.run = [pending, compute](Backend& backend) { compute(backend, pending->staging.get()); };
+  command.describe = [name] { return name; };
   command.settle = [&promises, pending](const std::string& error) { promises.settle(pending, error); };
   try {
     device.push(std::move(command));
@@ -84,7 +81,21 @@ Napi::Value push_promise(Environment& environment, Device& device, napi_value ta
 
 Napi::Value synchronize(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "synchronize", 1);
-  return push_promise(environment, device_argument(environment, arguments, 0), nullptr, View(), 0, info.Env());
+  Device& device = device_argument(environment, arguments, 0);
+  const auto wait = [](Backend& backend, unsigned char*) { backend.synchronize(); };
+  return push_promise(environment, device, "synchronize", nullptr, 0, wait, info.Env());
+}
+
+Napi::Value measure_peak(Environment& environment, const Napi::CallbackInfo& info) {
+  const Arguments arguments(info, "measurePeak", 2);
+  Device& device = device_argument(environment, arguments, 0);
+  arguments.numbers(1, "target", 2);
+  const auto measure = [](Backend& backend, unsigned char* results) {
+    const Peak peak = backend.measure_peak();
+    const double numbers[] = {peak.float32, peak.barrier};
+    std::memcpy(results, numbers, sizeof(numbers));
+  };
+  return push_promise(environment, device, "measurePeak", arguments.value(1), 2 * sizeof(double), measure, info.Env());
 }
 
 Napi::Value alloc(Environment& environment, const Napi::CallbackInfo& info) {
@@ -130,7 +141,13 @@ Napi::Value read(Environment& environment, const Napi::CallbackInfo& info) {
   const Bytes target = arguments.bytes(2, "target");
   const View buffer = operands.view("buffer", arguments.any_number(0, "buffer"), arguments.any_number(1, "byteOffset"), 1,
                                     int64_t(target.size), Access::read);
-  return push_promise(environment, operands.device(), arguments.value(2), buffer, target.size, info.Env());
+  const size_t bytes = target.size;
+  const auto download = [buffer, bytes](Backend& backend, unsigned char* results) {
+    if (bytes > 0) backend.download(results, buffer.as<>(), bytes);
+    backend.synchronize();
+  };
+  return push_promise(environment, operands.device(), "read of " + std::to_string(bytes) + " bytes", arguments.value(2), bytes,
+                      download, info.Env());
 }
 
 }  // namespace
@@ -142,6 +159,7 @@ void define_device_bindings(Napi::Object exports) {
   define<device_statistics>(exports, "deviceStatistics");
   define<clear_error>(exports, "clearError");
   define<synchronize>(exports, "synchronize");
+  define<measure_peak>(exports, "measurePeak");
   define<alloc>(exports, "alloc");
   define<free>(exports, "free");
   define<write>(exports, "write");

@@ -13,6 +13,12 @@
 
 namespace deep_rnn {
 
+// What a device reaches at most, measured.
+struct Peak {
+  double float32 = 0;  // operations a second of all threads together, a multiply-add counted as two
+  double barrier = 0;  // seconds that all threads take to wait for each other once; 0 for one thread
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -20,6 +26,8 @@ class Backend {
   // One line for people: instruction set and threads, or the GPU's name.
   virtual std::string describe() const = 0;
   virtual int threads() const = 0;
+  // Keeps all threads busy for some 20 ms.
+  virtual Peak measure_peak() = 0;
 
   // Memory of the device, at least 64-byte aligned. allocate throws std::bad_alloc when there is none left.
   virtual void* allocate(size_t bytes) = 0;

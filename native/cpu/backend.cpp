@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <thread>
 #if defined(__linux__)
 #include <sched.h>
@@ -11,6 +10,8 @@
 #include "core/error.h"
 #include "cpu/gemm.h"
 #include "cpu/generate.h"
+#include "cpu/memory.h"
+#include "cpu/peak.h"
 #include "cpu/rnn.h"
 
 namespace deep_rnn {
@@ -39,12 +40,6 @@ std::unique_ptr<Backend> make_cpu_backend(int threads) {
 
 namespace deep_rnn::cpu {
 
-namespace {
-
-constexpr std::align_val_t kAlignment{64};
-
-}  // namespace
-
 CpuBackend::CpuBackend(int threads, const KernelSet& kernels) : team_(threads), context_{team_, kernels} {}
 
 std::string CpuBackend::describe() const {
@@ -53,9 +48,10 @@ std::string CpuBackend::describe() const {
 }
 
 int CpuBackend::threads() const { return team_.size(); }
+Peak CpuBackend::measure_peak() { return cpu::measure_peak(context_); }
 
-void* CpuBackend::allocate(size_t bytes) { return ::operator new(bytes, kAlignment); }
-void CpuBackend::release(void* data, size_t) { ::operator delete(data, kAlignment); }
+void* CpuBackend::allocate(size_t bytes) { return allocate_memory(bytes); }
+void CpuBackend::release(void* data, size_t bytes) { release_memory(data, bytes); }
 void CpuBackend::upload(void* device, const void* host, size_t bytes) {
   if (bytes > 0) std::memcpy(device, host, bytes);
 }

@@ -15,6 +15,7 @@ class CpuBackend final : public Backend {
 
   std::string describe() const override;
   int threads() const override;
+  Peak measure_peak() override;
 
   void* allocate(size_t bytes) override;
   void release(void* data, size_t bytes) override;

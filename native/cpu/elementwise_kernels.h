@@ -28,12 +28,12 @@ struct Arithmetic<int32_t> {
 
 template <class E>
 E smaller(E a, E b) {
-  return (a < b) | (a != a) ? a : b;
+  return ((a < b) | (a != a)) ? a : b;
 }
 
 template <class E>
 E larger(E a, E b) {
-  return (a > b) | (a != a) ? a : b;
+  return ((a > b) | (a != a)) ? a : b;
 }
 
 template <class E>

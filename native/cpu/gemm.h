@@ -116,8 +116,8 @@ class TransposedPieces {
   }
 
  private:
-  // B's piece of this many rows and blocks stays in the second-level cache while blocks of A pass.
-  static constexpr int64_t kRows = 512, kABlocks = 4, kBBlocks = 8;
+  // A block of each with this many rows fits the first-level cache; B's blocks stay in the second while those of A pass.
+  static constexpr int64_t kRows = 128, kABlocks = 4, kBBlocks = 8;
 
   int64_t a_pieces() const { return (blocks_of(product_.m) + kABlocks - 1) / kABlocks; }
 

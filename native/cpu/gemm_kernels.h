@@ -1,14 +1,22 @@
 // The inner loops of matrix products for one instruction set, on vectors of two registers side by side.
 #pragma once
+#include <utility>
+
 #include "cpu/gemm_table.h"
 #include "cpu/simd/vec.h"
+#if defined(_MSC_VER) && defined(_M_X64)
+#include <immintrin.h>
+#endif
 
 #if defined(__clang__)
 #define DEEP_RNN_UNROLL _Pragma("unroll")
+#define DEEP_RNN_UNROLL_4 _Pragma("unroll 4")
 #elif defined(__GNUC__)
 #define DEEP_RNN_UNROLL _Pragma("GCC unroll 16")
+#define DEEP_RNN_UNROLL_4 _Pragma("GCC unroll 4")
 #else
 #define DEEP_RNN_UNROLL
+#define DEEP_RNN_UNROLL_4
 #endif
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
@@ -18,51 +26,101 @@ namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
 constexpr int kTileRows = 14;
 #elif defined(__AVX2__)
 constexpr int kTileRows = 6;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+// Sixteen sums keep four units of latency four busy, half of the registers; more rows would only leave odd remainders.
+constexpr int kTileRows = 8;
 #else
 constexpr int kTileRows = 4;
 #endif
+
+DEEP_RNN_INLINE void prefetch(const void* line) {
+#if defined(__GNUC__)
+  __builtin_prefetch(line, 1);
+#elif defined(_MSC_VER) && defined(_M_X64)
+  _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T0);
+#else
+  (void)line;
+#endif
+}
+
+// Asks for a tile of C before the products that are added to it at last, so that these hide the way from memory.
+template <class E, int rows>
+DEEP_RNN_INLINE void prefetch_tile(const E* c, int64_t c_row) {
+  constexpr int line = 64 / int(sizeof(E));
+  DEEP_RNN_UNROLL
+  for (int i = 0; i < rows; i++) {
+    DEEP_RNN_UNROLL
+    for (int j = 0; j < kBlock; j += line) prefetch(c + i * c_row + j);
+  }
+}
+
+// A single row uses each weight once, so the weights must come faster than the hardware fetches them by itself.
+constexpr int kRowsAhead = 16;
+
+template <class E>
+DEEP_RNN_INLINE void prefetch_row(const E* w) {
+  constexpr int line = 64 / int(sizeof(E));
+  DEEP_RNN_UNROLL
+  for (int j = 0; j < kBlock; j += line) prefetch(w + j);
+}
+
+// acc[panel][row] += A[row] W[panel] for one k.
+template <class E, int rows, int panels>
+DEEP_RNN_INLINE void add_products(Vec<E> (&acc)[panels][rows][2], const E* a, const E* w, int64_t w_panel) {
+  constexpr int lanes = Vec<E>::lanes;
+  DEEP_RNN_UNROLL
+  for (int p = 0; p < panels; p++) {
+    if constexpr (rows == 1) prefetch_row(w + p * w_panel + kRowsAhead * kBlock);
+    const Vec<E> w0 = load(w + p * w_panel), w1 = load(w + p * w_panel + lanes);
+    DEEP_RNN_UNROLL
+    for (int i = 0; i < rows; i++) {
+      const Vec<E> x = broadcast(a[i * kBlock]);
+      acc[p][i][0] = fma(x, w0, acc[p][i][0]);
+      acc[p][i][1] = fma(x, w1, acc[p][i][1]);
+    }
+  }
+}
 
 // C[rows][32] of each of `panels` neighbouring panels, from row `row` and panel `panel` on.
 template <class E, int rows, int panels>
 void panel_tile(const PanelProduct<E>& product, int64_t row, int64_t panel) {
   constexpr int lanes = Vec<E>::lanes;
+  DEEP_RNN_UNROLL
+  for (int p = 0; p < panels; p++)
+    prefetch_tile<E, rows>(product.c + (panel + p) * product.c_panel + row * product.c_row, product.c_row);
   for (int column = 0; column < kBlock; column += 2 * lanes) {
-    E* c = product.c + panel * product.c_panel + row * product.c_row + column;
     const E* w = product.w + panel * product.w_panel + column;
     Vec<E> acc[panels][rows][2];
     DEEP_RNN_UNROLL
     for (int p = 0; p < panels; p++) {
       DEEP_RNN_UNROLL
-      for (int i = 0; i < rows; i++) {
-        const E* from = product.init == Init::bias ? product.bias + (panel + p) * product.bias_panel + column
-                                                   : c + p * product.c_panel + i * product.c_row;
-        acc[p][i][0] = product.init == Init::zero ? broadcast(E(0)) : load(from);
-        acc[p][i][1] = product.init == Init::zero ? broadcast(E(0)) : load(from + lanes);
-      }
+      for (int i = 0; i < rows; i++) acc[p][i][0] = acc[p][i][1] = broadcast(E(0));
     }
-    const E* block = product.a + row * kBlock;
-    for (int64_t k = 0; k < product.k; k += kBlock, block += product.a_block) {
-      const E* a = block;
-      const E* end = block + (product.k - k < kBlock ? product.k - k : kBlock);
-      for (; a < end; a++, w += product.w_row) {
-        DEEP_RNN_UNROLL
-        for (int p = 0; p < panels; p++) {
-          const Vec<E> w0 = load(w + p * product.w_panel), w1 = load(w + p * product.w_panel + lanes);
-          DEEP_RNN_UNROLL
-          for (int i = 0; i < rows; i++) {
-            const Vec<E> x = broadcast(a[i * kBlock]);
-            acc[p][i][0] = fma(x, w0, acc[p][i][0]);
-            acc[p][i][1] = fma(x, w1, acc[p][i][1]);
-          }
-        }
-      }
+    const E* a = product.a + row * kBlock;
+    int64_t k = kBlock;
+    for (; k <= product.k; k += kBlock, a += product.a_block) {
+      DEEP_RNN_UNROLL_4
+      for (int i = 0; i < kBlock; i++, w += product.w_row) add_products<E, rows, panels>(acc, a + i, w, product.w_panel);
     }
+    for (k -= kBlock; k < product.k; k++, a++, w += product.w_row) add_products<E, rows, panels>(acc, a, w, product.w_panel);
     DEEP_RNN_UNROLL
     for (int p = 0; p < panels; p++) {
+      E* c = product.c + (panel + p) * product.c_panel + row * product.c_row + column;
+      if (product.init == Init::zero) {
+        DEEP_RNN_UNROLL
+        for (int i = 0; i < rows; i++, c += product.c_row) {
+          store(c, acc[p][i][0]);
+          store(c + lanes, acc[p][i][1]);
+        }
+        continue;
+      }
+      const bool to_bias = product.init == Init::bias;
+      const E* addend = to_bias ? product.bias + (panel + p) * product.bias_panel + column : c;
+      const int64_t addend_row = to_bias ? 0 : product.c_row;
       DEEP_RNN_UNROLL
-      for (int i = 0; i < rows; i++) {
-        store(c + p * product.c_panel + i * product.c_row, acc[p][i][0]);
-        store(c + p * product.c_panel + i * product.c_row + lanes, acc[p][i][1]);
+      for (int i = 0; i < rows; i++, c += product.c_row, addend += addend_row) {
+        store(c, load(addend) + acc[p][i][0]);
+        store(c + lanes, load(addend + lanes) + acc[p][i][1]);
       }
     }
   }
@@ -81,15 +139,14 @@ void panel_row_tile(const PanelProduct<E>& product, int64_t row) {
 template <class E, int rows>
 void transposed_tile(bool accumulate, int64_t k, const E* a, const E* b, E* c, int64_t c_row) {
   constexpr int lanes = Vec<E>::lanes;
+  prefetch_tile<E, rows>(c, c_row);
   for (int column = 0; column < kBlock; column += 2 * lanes) {
     Vec<E> acc[rows][2];
     DEEP_RNN_UNROLL
-    for (int i = 0; i < rows; i++) {
-      acc[i][0] = accumulate ? load(c + i * c_row + column) : broadcast(E(0));
-      acc[i][1] = accumulate ? load(c + i * c_row + column + lanes) : broadcast(E(0));
-    }
+    for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = broadcast(E(0));
     const E* x = a;
     const E* y = b + column;
+    DEEP_RNN_UNROLL_4
     for (int64_t j = 0; j < k; j++, x += kBlock, y += kBlock) {
       const Vec<E> y0 = load(y), y1 = load(y + lanes);
       DEEP_RNN_UNROLL
@@ -99,10 +156,11 @@ void transposed_tile(bool accumulate, int64_t k, const E* a, const E* b, E* c, i
         acc[i][1] = fma(v, y1, acc[i][1]);
       }
     }
+    E* to = c + column;
     DEEP_RNN_UNROLL
-    for (int i = 0; i < rows; i++) {
-      store(c + i * c_row + column, acc[i][0]);
-      store(c + i * c_row + column + lanes, acc[i][1]);
+    for (int i = 0; i < rows; i++, to += c_row) {
+      store(to, accumulate ? load(to) + acc[i][0] : acc[i][0]);
+      store(to + lanes, accumulate ? load(to + lanes) + acc[i][1] : acc[i][1]);
     }
   }
 }
@@ -114,22 +172,14 @@ struct TileFunctions {
   void (*transposed[kTileRows])(bool, int64_t, const E*, const E*, E*, int64_t);
 };
 
+template <class E, int... below>
+constexpr TileFunctions<E> tile_functions(std::integer_sequence<int, below...>) {
+  return {{panel_row_tile<E, below + 1>...}, {transposed_tile<E, below + 1>...}};
+}
+
 template <class E>
 constexpr TileFunctions<E> tile_functions() {
-#if defined(__AVX512F__)
-#define DEEP_RNN_TILES(f)                                                                                                    \
-  {                                                                                                                          \
-    f<E, 1>, f<E, 2>, f<E, 3>, f<E, 4>, f<E, 5>, f<E, 6>, f<E, 7>, f<E, 8>, f<E, 9>, f<E, 10>, f<E, 11>, f<E, 12>, f<E, 13>, \
-        f<E, 14>                                                                                                             \
-  }
-#elif defined(__AVX2__)
-#define DEEP_RNN_TILES(f) \
-  { f<E, 1>, f<E, 2>, f<E, 3>, f<E, 4>, f<E, 5>, f<E, 6> }
-#else
-#define DEEP_RNN_TILES(f) \
-  { f<E, 1>, f<E, 2>, f<E, 3>, f<E, 4> }
-#endif
-  return {DEEP_RNN_TILES(panel_row_tile), DEEP_RNN_TILES(transposed_tile)};
+  return tile_functions<E>(std::make_integer_sequence<int, kTileRows>());
 }
 
 // Calls f(first, count) for the fewest tiles of nearly equal height.

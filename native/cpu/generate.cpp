@@ -238,7 +238,9 @@ void generate_of(Team& team, Workspace& workspace, const KernelSet& kernels, con
   Generator<E>(team, kernels, shape, desc, args, measure);
   Carver carver(workspace.take(measure.bytes()));
   Generator<E> generator(team, kernels, shape, desc, args, carver);
-  const int members = members_for(team, macs_per_step(shape));
+  // One row is bound by reading the weights, and two caches hold more of them than one.
+  constexpr int64_t rows_worth = 8;
+  const int members = members_for(team, rows_worth * macs_per_step(shape));
   team.run(members, [&](int thread) { generator.run(thread, members); });
 }
 

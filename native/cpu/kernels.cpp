@@ -12,11 +12,17 @@
 
 namespace deep_rnn::cpu {
 
+// The build defines DEEP_RNN_HAVE_<set> for every set that it compiles.
+#if defined(DEEP_RNN_HAVE_NEON)
+namespace neon {
+const KernelSet& kernel_set();
+}
+#endif
+#if defined(DEEP_RNN_HAVE_GENERIC)
 namespace generic {
 const KernelSet& kernel_set();
 }
-
-// The build defines DEEP_RNN_HAVE_<set> for every set that it compiles.
+#endif
 #if defined(DEEP_RNN_HAVE_AVX2) && defined(DEEP_RNN_HAVE_AVX512)
 namespace avx2 {
 const KernelSet& kernel_set();
@@ -59,7 +65,13 @@ bool runs_avx512() {
 
 const std::vector<const KernelSet*>& available_kernels() {
   static const std::vector<const KernelSet*> sets = [] {
-    std::vector<const KernelSet*> found = {&generic::kernel_set()};
+    std::vector<const KernelSet*> found;
+#if defined(DEEP_RNN_HAVE_GENERIC)
+    found.push_back(&generic::kernel_set());
+#endif
+#if defined(DEEP_RNN_HAVE_NEON)
+    found.push_back(&neon::kernel_set());
+#endif
 #if defined(DEEP_RNN_HAVE_AVX2) && defined(DEEP_RNN_HAVE_AVX512)
     if (runs_avx2()) found.push_back(&avx2::kernel_set());
     if (runs_avx512()) found.push_back(&avx512::kernel_set());

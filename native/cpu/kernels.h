@@ -17,6 +17,12 @@ struct LogSumExp {
   double maximum, sum;
 };
 
+// Arithmetic that never leaves the registers, for measuring what the processor can do.
+struct PeakLoop {
+  int64_t operations;  // of one round
+  float (*run)(int64_t rounds, float start);
+};
+
 // Arrays of three are indexed by DType, arrays of two by float32 and float64. Counts and strides are in elements.
 struct KernelSet {
   const char* name;
@@ -45,13 +51,14 @@ struct KernelSet {
   GemmTable<double> gemm_float64;
   CellTable<float> cells_float32;
   CellTable<double> cells_float64;
+  PeakLoop peak_float32;
 };
 
 // The tables that this machine can run, slowest first.
 const std::vector<const KernelSet*>& available_kernels();
 
-// The fastest of them, or the one that the environment variable DEEP_RNN_ISA names (generic, avx2, avx512); chosen once.
-// Throws Error when that one does not exist or does not run here.
+// The fastest of them, or the one that the environment variable DEEP_RNN_ISA names (generic, avx2, avx512; neon on
+// arm64); chosen once. Throws Error when that one does not exist or does not run here.
 const KernelSet& kernels();
 
 }  // namespace deep_rnn::cpu

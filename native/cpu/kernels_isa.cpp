@@ -8,6 +8,7 @@
 #include "cpu/gemm_kernels.h"
 #include "cpu/kernels.h"
 #include "cpu/optimizer_kernels.h"
+#include "cpu/peak_kernels.h"
 #include "cpu/reduce_kernels.h"
 #include "cpu/softmax_kernels.h"
 
@@ -35,6 +36,7 @@ const KernelSet& kernel_set() {
       simd::gemm_table<double>(),
       simd::cell_table<float>(),
       simd::cell_table<double>(),
+      {2 * simd::kChains * simd::Vec<float>::lanes, simd::multiply_add_chains},
   };
   return set;
 }

@@ -359,14 +359,18 @@ class Backward {
   void bias_gradient(int64_t gate_block, const E* gates, const LayerParams<E>& grads) {
     const int64_t i = gate_block / shape_.unit_blocks, unit = gate_block % shape_.unit_blocks * kBlock;
     const int64_t units = std::min(kBlock, desc_.hidden_size - unit);
+    const int64_t recurrent = shape_.order.first_recurrent + i;
     alignas(64) E sums[kBlock];
-    const auto add_to = [&](E* bias, int64_t position, int64_t gate) {
-      if (!bias) return;
+    const auto sum_position = [&](int64_t position) {
       gemm_.column_sums(rows_.total(), gates + (position * shape_.unit_blocks + unit / kBlock) * shape_.block, sums);
-      gemm_.add(units, sums, bias + gate * desc_.hidden_size + unit);
     };
-    add_to(grads.bias_ih, i, shape_.order.input_gate[i]);
-    add_to(grads.bias_hh, shape_.order.first_recurrent + i, shape_.order.recurrent_gate[i]);
+    const auto add_to = [&](E* bias, int64_t gate) {
+      if (bias) gemm_.add(units, sums, bias + gate * desc_.hidden_size + unit);
+    };
+    if (grads.bias_ih) sum_position(i);
+    add_to(grads.bias_ih, shape_.order.input_gate[i]);
+    if (grads.bias_hh && (recurrent != i || !grads.bias_ih)) sum_position(recurrent);
+    add_to(grads.bias_hh, shape_.order.recurrent_gate[i]);
   }
 
   // One-hot rows: sums per token that occurs, then into the token's column of the weight.

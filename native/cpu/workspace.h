@@ -1,32 +1,39 @@
-// Scratch memory of one backend: grows to the largest request and is then reused, so that a steady step allocates nothing.
+// Scratch memory of one backend.
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
+
+#include "cpu/memory.h"
 
 namespace deep_rnn::cpu {
 
+// Grows to the largest request and is then reused, so that a steady step allocates nothing.
 class Workspace {
  public:
+  Workspace() = default;
+  ~Workspace() { clear(); }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
   // At least `bytes` of uninitialised memory, 64-byte aligned, valid until the next call of take().
   void* take(size_t bytes) {
     if (bytes > capacity_) {
-      memory_.reset();
-      capacity_ = 0;
-      memory_.reset(static_cast<char*>(::operator new(bytes, std::align_val_t(kAlignment))));
+      clear();
+      memory_ = allocate_memory(bytes);
       capacity_ = bytes;
     }
-    return memory_.get();
+    return memory_;
   }
   size_t capacity() const { return capacity_; }
 
  private:
-  static constexpr size_t kAlignment = 64;
-  struct Free {
-    void operator()(char* memory) const { ::operator delete(memory, std::align_val_t(kAlignment)); }
-  };
-  std::unique_ptr<char, Free> memory_;
+  void clear() {
+    if (memory_) release_memory(memory_, capacity_);
+    memory_ = nullptr;
+    capacity_ = 0;
+  }
+
+  void* memory_ = nullptr;
   size_t capacity_ = 0;
 };
 

@@ -24,6 +24,7 @@ class MemoryBackend : public Backend {
 
   std::string describe() const override { return "memory only"; }
   int threads() const override { return 1; }
+  Peak measure_peak() override { refuse(); }
   void* allocate(size_t bytes) override {
     if (bytes > capacity_ - used_) throw std::bad_alloc();
     used_ += bytes;

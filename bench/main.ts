@@ -1,89 +1,130 @@
-/** `npm run bench`: training throughput beside PyTorch, both timed in turn in one run. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus } from 'node:os';
+/** `npm run bench`: training and generation beside PyTorch, all timed in turn in one run; docs/benchmarks.md explains the table. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { device } from 'deep-rnn';
-import { type Case, cases, trainingFlops } from './cases.js';
-import { startOurs } from './ours.js';
-import { findPython, type Peer, startPyTorch } from './peers.js';
+import type { Timing } from '#bench/contestant';
+import { heading, line, machine, measure, type Row } from '#bench/measure';
+import { HEADLINE, type Workload } from '#bench/workload';
+import { findPython, PyTorch } from './peers.js';
+import { measurePhases, type Phases } from './phases.js';
+import { SUITES, type SuiteName } from './suites.js';
+import { measureWholeProgram, type WholeProgram } from './whole-program.js';
+
+const USAGE = `npm run bench -- [options]
+
+  --suite <name>     ${Object.keys(SUITES).join(', ')}, all (main)
+  --only <text>      only rows whose name contains this; nothing is written then
+  --threads <n>      (all)
+  --rounds <n>       of which medians are shown (5)
+  --seconds <x>      of each contestant in each round (0.5)
+  --compile          also let PyTorch compile each model, which takes minutes
+  --json             print JSON instead of tables
+
+Python with PyTorch: python3, or what DEEP_RNN_PYTHON names.
+`;
+
+interface Report {
+  rows: (Row & { phases?: Phases })[];
+  wholeProgram?: WholeProgram;
+}
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values: options } = parseArgs({
   options: {
-    threads: { type: 'string', default: String(availableParallelism()) },
-    rounds: { type: 'string', default: '7' },
-    seconds: { type: 'string', default: '1' },
+    suite: { type: 'string', default: 'main' },
     only: { type: 'string', default: '' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '0.5' },
+    compile: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
-if (options.help) {
-  console.log('npm run bench -- [--threads N] [--rounds N] [--seconds per round] [--only part-of-a-name]');
-  process.exit(0);
-}
 const threads = Number(options.threads);
-const rounds = Number(options.rounds);
-const secondsPerRound = Number(options.seconds);
+const timing: Timing = { rounds: Number(options.rounds), seconds: Number(options.seconds) };
+const known = options.suite === 'all' || Object.hasOwn(SUITES, options.suite);
+if (options.help || !known || !(threads >= 1 && timing.rounds >= 1 && timing.seconds > 0)) {
+  process.stdout.write(USAGE);
+  process.exit(options.help ? 0 : 2);
+}
+const suites = options.suite === 'all' ? (Object.keys(SUITES) as SuiteName[]) : [options.suite as SuiteName];
+const isWanted = (name: string) => name.toLowerCase().includes(options.only.toLowerCase());
+const print = (text: string) => {
+  if (!options.json) console.log(text);
+};
 
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
-const thousands = (value: number): string => (value / 1000).toFixed(1);
-
-/** Tokens per second of each round; contestants take turns, so that drift of the machine meets all of them. */
-async function race(contestants: Peer[], tokensPerStep: number): Promise<number[][]> {
-  const counts: number[] = [];
-  for (const contestant of contestants) {
-    await contestant.run(2);
-    counts.push(Math.max(1, Math.round((secondsPerRound * 3) / (await contestant.run(3)))));
-  }
-  const rates: number[][] = contestants.map(() => []);
-  for (let round = 0; round < rounds; round++)
-    for (const [i, contestant] of contestants.entries())
-      rates[i].push((counts[i] * tokensPerStep) / (await contestant.run(counts[i])));
-  return rates;
+async function measureBeside(pytorch: PyTorch | undefined, workload: Workload): Promise<Row & { phases?: Phases }> {
+  using cpu = device('cpu', { threads: workload.threads ?? threads });
+  const rivals = (await pytorch?.contestants(workload, cpu.threads, options.compile)) ?? [];
+  const row = await measure(workload, cpu, rivals, timing);
+  for (const rival of rivals) rival.close();
+  // The parts that this can tell apart are those of a step over whole sequences.
+  if (workload.task !== 'train' || workload.lengths) return row;
+  return { ...row, phases: await measurePhases(workload, cpu, { ...timing, seconds: timing.seconds / 4 }) };
 }
 
-async function measure(test: Case, python: string | undefined) {
-  using cpu = device('cpu', { threads });
-  const contestants = [startOurs(test, cpu)];
-  if (python) contestants.push(await startPyTorch(python, root, test, threads));
-  const tokens = test.batch * test.steps;
-  const rates = await race(contestants, tokens);
-  for (const contestant of contestants) contestant.close();
-  const [ours, theirs] = rates;
-  return {
-    case: test,
-    ours: { name: contestants[0].name, median: median(ours), rates: ours },
-    gigaflops: (median(ours) / tokens) * trainingFlops(test) * 1e-9,
-    pytorch: theirs && { name: contestants[1].name, median: median(theirs), rates: theirs },
-    ratio: theirs && median(ours.map((rate, round) => rate / theirs[round])),
-  };
+async function measureSuite(name: SuiteName, pytorch: PyTorch | undefined): Promise<Report> {
+  const report: Report = { rows: [] };
+  const workloads = SUITES[name].filter((each) => isWanted(each.name) && (each.threads ?? 1) <= threads);
+  if (workloads.length > 0) print(`\n${heading(pytorch && `PyTorch ${pytorch.version}`)}`);
+  for (const workload of workloads) {
+    const row = await measureBeside(pytorch, workload);
+    report.rows.push(row);
+    print(line(row));
+  }
+  const split = report.rows.filter((row) => row.phases);
+  if (split.length > 0) print(`\n${phaseLine('ms a step', ['forward', 'backward', 'weights', 'update'])}`);
+  for (const { name, phases } of split) {
+    print(
+      phaseLine(
+        name,
+        Object.values(phases!).map((milliseconds) => milliseconds.toFixed(2)),
+      ),
+    );
+  }
+  if (name === 'main' && isWanted('whole program')) {
+    using cpu = device('cpu', { threads });
+    report.wholeProgram = await measureWholeProgram(cpu, { ...timing, rounds: 2 * timing.rounds });
+    const { bare, trainer, loss } = report.wholeProgram;
+    const rates = `Trainer ${(trainer / 1000).toFixed(1)}, bare step ${(bare / 1000).toFixed(1)} thousand tokens/s`;
+    print(`\nwhole program, ${HEADLINE.name}: ${rates}; ${(100 * loss).toFixed(1)} % lost`);
+  }
+  return report;
+}
+
+function phaseLine(name: string, cells: readonly string[]): string {
+  return name.padEnd(32) + cells.map((cell) => cell.padStart(10)).join('');
+}
+
+/** Four digits are more than any of this is worth. */
+function rounded(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(4)) : value;
 }
 
 const python = findPython();
-if (!python) console.log('PyTorch was not found: its column is left out. Set DEEP_RNN_PYTHON to a Python that has it.');
-const results = [];
-console.log(
-  `${cpus()[0]?.model ?? arch()}, ${threads} threads, ${rounds} rounds of ${secondsPerRound} s each, in turn`,
-);
-console.log('thousands of tokens/s: median (min - max); ratio: median over the rounds\n');
-console.log(`${'training step'.padEnd(28)}${'deep-rnn'.padEnd(24)}${'GFLOP/s'.padEnd(10)}${'PyTorch'.padEnd(24)}ratio`);
-for (const test of cases.filter(({ name }) => name.toLowerCase().includes(options.only.toLowerCase()))) {
-  const result = await measure(test, python);
-  results.push(result);
-  const column = (entry?: { median: number; rates: number[] }) =>
-    entry
-      ? `${thousands(entry.median)} (${thousands(Math.min(...entry.rates))} - ${thousands(Math.max(...entry.rates))})`
-      : '-';
-  console.log(
-    test.name.padEnd(28) +
-      column(result.ours).padEnd(24) +
-      result.gigaflops.toFixed(0).padEnd(10) +
-      column(result.pytorch).padEnd(24) +
-      (result.ratio?.toFixed(2) ?? '-'),
-  );
+if (!python)
+  console.error('PyTorch was not found, so nothing is compared. DEEP_RNN_PYTHON names a Python that has it.');
+const pytorch = python === undefined ? undefined : await PyTorch.start(python, root);
+print(`${machine(threads)}; float32; ${timing.rounds} rounds of ${timing.seconds} s each, in turn`);
+const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
+for (const suite of suites) {
+  const report = await measureSuite(suite, pytorch);
+  const record = {
+    date: new Date().toISOString(),
+    machine: machine(threads),
+    precision: 'float32',
+    versions: { 'deep-rnn': version, node: process.version, pytorch: pytorch?.version },
+    timing,
+    ...report,
+  };
+  const text = JSON.stringify(record, rounded, 2);
+  if (options.json) console.log(text);
+  if (options.only === '') {
+    mkdirSync(`${root}/bench/results`, { recursive: true });
+    writeFileSync(`${root}/bench/results/${suite}.json`, `${text}\n`);
+  }
 }
-console.log(`\n${results[0]?.ours.name}${results[0]?.pytorch ? `\n${results[0].pytorch.name}` : ''}`);
-mkdirSync(`${root}/bench/results`, { recursive: true });
-const record = { date: new Date().toISOString(), node: process.version, cpu: cpus()[0]?.model, threads, results };
-writeFileSync(`${root}/bench/results/training.json`, `${JSON.stringify(record, null, 2)}\n`);
+pytorch?.stop();

@@ -5,6 +5,7 @@ export {
   type DeviceKind,
   type DeviceMemory,
   type DeviceOptions,
+  type DevicePeak,
   defaultDevice,
   device,
   setDefaultDevice,

@@ -37,6 +37,16 @@ describe('device', () => {
     expect(make).toThrow(message);
   });
 
+  it('measures its peak in turn with other work', async () => {
+    const [one, two] = [open('cpu', { threads: 1 }), open('cpu', { threads: 2 })];
+    const sum = scope(() => ones([1000], { device: two }).sum().item());
+    const peaks = [await one.measurePeak(), await two.measurePeak()];
+    expect(await sum).toBe(1000);
+    for (const { float32 } of peaks) expect(float32).toSatisfy((rate: number) => rate > 1e7 && rate < 1e15);
+    expect(peaks[0].barrier).toBe(0);
+    expect(peaks[1].barrier).toSatisfy((seconds: number) => seconds > 0 && seconds < 1);
+  });
+
   it('counts what its tensors take', () => {
     const cpu = open('cpu');
     const before = cpu.memory();
@@ -80,6 +90,7 @@ describe('close', () => {
     expect(() => zeros([1], { device: cpu })).toThrow(/closed/);
     expect(() => cpu.memory()).toThrow(/closed/);
     await expect(cpu.synchronize()).rejects.toThrow(/closed/);
+    await expect(cpu.measurePeak()).rejects.toThrow(/closed/);
     expect(() => cpu.clearError()).toThrow(/closed/);
     expect(() => x.dispose()).not.toThrow();
   });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `deep-rnn train | generate | doctor | build-native`. */
+/** The command line: `deep-rnn train | generate | bench | doctor | build-native`. */
 import { readFileSync } from 'node:fs';
 import { DeepRnnError } from '../errors.js';
 import { UsageError } from './arguments.js';
@@ -14,6 +14,7 @@ export interface Command {
 const COMMANDS: Record<string, () => Promise<Command>> = {
   train: async () => (await import('./train.js')).train,
   generate: async () => (await import('./generate.js')).generate,
+  bench: async () => (await import('./bench.js')).bench,
   doctor: async () => (await import('./doctor.js')).doctor,
   'build-native': async () => (await import('./build-native.js')).buildNative,
 };
@@ -24,6 +25,7 @@ Usage: deep-rnn <command> [options]
 
   train <file...>              train a language model on text
   generate <model>             let a trained model continue a text
+  bench                        measure the speed of this machine
   doctor                       show what this installation can do, and test it
   build-native                 compile the native binary where none is supplied
 

@@ -81,6 +81,8 @@ export interface Binding {
   clearError(device: DeviceId): void;
   /** Resolves when everything pushed before has run; rejects with the sticky error. */
   synchronize(device: DeviceId): Promise<void>;
+  /** Fills `target` with [float32 operations a second, seconds of a barrier], measured with all threads for some 20 ms. */
+  measurePeak(device: DeviceId, target: Float64Array): Promise<void>;
 
   /** A new buffer with undefined contents. Throws beyond the device's memory limit. */
   alloc(device: DeviceId, bytes: number): Handle;

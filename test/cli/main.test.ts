@@ -26,7 +26,7 @@ describe('the command line', () => {
     const unknown = await run(['trian']);
     expect(unknown.status).toBe(2);
     expect(unknown.stderr).toContain('Unknown command "trian"; there are train, generate');
-    for (const command of ['train', 'generate', 'doctor', 'build-native']) {
+    for (const command of ['train', 'generate', 'bench', 'doctor', 'build-native']) {
       const { status, stdout } = await run([command, '--help']);
       expect([status, stdout.includes(`Usage: deep-rnn ${command}`)]).toEqual([0, true]);
     }
@@ -47,6 +47,9 @@ describe('the command line', () => {
       [['train', 'rhyme.txt', '--save', join('nowhere', 'x')], 'There is no folder'],
       [['generate'], 'Expected the path of one model'],
       [['generate', 'a.safetensors'], '--prefix'],
+      [['bench', 'now'], 'Expected options only but received now'],
+      [['bench', '--only', 'transformer'], '--only'],
+      [['bench', '--threads', '0'], 'Expected an integer of at least 1 for --threads but received "0"'],
       [['doctor', '--verbose'], '--verbose'],
     ];
     for (const [args, message] of mistakes) {
@@ -140,6 +143,29 @@ describe('the command line', () => {
     expect(existsSync(path)).toBe(true);
     const { status, stdout } = await run(['generate', path, '--prefix', 'the', '--length', '5']);
     expect([status, stdout.length]).toEqual([0, 9]);
+  });
+
+  test('bench measures the rows asked for, as a table and as JSON', async () => {
+    const quick = ['--rounds', '1', '--seconds', '0.01', '--threads', '1'];
+    const table = await run(['bench', '--only', '2x64', ...quick]);
+    expect(table).toMatchObject({ status: 0, stderr: '' });
+    const [machine, , heading, ...rows] = table.stdout.trimEnd().split('\n');
+    expect(machine).toMatch(/; CPU, \w+, 1 thread, float32$/);
+    expect(heading).toMatch(/^thousands of tokens\/s +deep-rnn \(min-max\) +GFLOP\/s +% peak +barrier$/);
+    // The row for two threads is left out.
+    const numbers = String.raw` +[\d.]+ \([\d.]+-[\d.]+\) +[\d.]+ +[\d.]+ +0 ns$`;
+    expect(rows).toEqual([
+      expect.stringMatching(`^LSTM 2x64, batch 16${numbers}`),
+      expect.stringMatching(`^generate, LSTM 2x64, 1 thread${numbers}`),
+    ]);
+
+    const { stdout } = await run(['bench', '--only', 'generate, LSTM 2x64', '--json', ...quick]);
+    const [row, ...others] = JSON.parse(stdout);
+    expect(others).toEqual([]);
+    expect(row).toMatchObject({ name: 'generate, LSTM 2x64, 1 thread', threads: 1, barrierNanoseconds: 0 });
+    // 4 gates of 64 units from 64, in two layers and between them, and 28 logits; a multiply-add is two operations.
+    expect(row.gigaflops * 1e9).toBeCloseTo(row.ours.median * 2 * (3 * 4 * 64 * 64 + 64 * 28), -3);
+    expect(row.shareOfPeak).toBeCloseTo(row.gigaflops / row.peakGigaflops, 12);
   });
 
   test('doctor tells what there is and tests it', async () => {

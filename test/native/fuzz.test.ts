@@ -71,6 +71,9 @@ const passes: [unknown[], unknown[]] = [
   [lstm, 2, 3, null, pairs(params, a, 0, b, c, d, e, f, g, h, 0, 0, 0, reserve), true, 1],
 ];
 
+// Too slow to be run as often as the others.
+const peakCall: (typeof valid)[number] = ['measurePeak', [device, new Float64Array(2)]];
+
 /** Numbers that break careless arithmetic, and handles that name nothing here. */
 const awkward = fc.constantFrom(
   ...[-1, -0, 0.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.MIN_VALUE, Number.MAX_VALUE],
@@ -166,7 +169,7 @@ function attempt(name: keyof Binding, args: unknown[], pending: Promise<unknown>
 }
 
 it('accepts the calls that the fuzz starts from', async () => {
-  for (const [name, args] of valid) {
+  for (const [name, args] of [...valid, peakCall]) {
     const pending: Promise<unknown>[] = [];
     expect(attempt(name, args, pending), `${name}`).toBe(true);
     await Promise.all(pending);
@@ -194,6 +197,10 @@ it('survives any arguments, and computes the right numbers afterwards', async ()
     count(attempt('rnnBackward', changes.reduce(mutate, passes[1]), pending));
   });
   fc.assert(anyBackward, { numRuns: 2000, seed: 2026, endOnFailure: true });
+  const anyPeak = fc.property(mutations, (changes) => {
+    count(attempt('measurePeak', changes.reduce(mutate, peakCall[1]), pending));
+  });
+  fc.assert(anyPeak, { numRuns: 50, seed: 2026, endOnFailure: true });
   const anyFree = fc.property(fc.oneof(awkward, nonsense), (handle) => {
     fc.pre(![a, empty, foreign].includes(handle as number));
     expect(attempt('free', [handle], pending)).toBe(false);

@@ -1,0 +1,58 @@
+/** Timing of several programs in turn, so that whatever the machine does meanwhile meets all of them. */
+
+export interface Contestant {
+  readonly name: string;
+  /** Does its work `count` times and gives the seconds that took. */
+  run(count: number): Promise<number>;
+  close(): void;
+}
+
+export interface Timing {
+  readonly rounds: number;
+  /** Of each contestant in each round, about. */
+  readonly seconds: number;
+}
+
+/**
+ * Runs a step `count` times, each after the one before has been computed.
+ *
+ * @returns The seconds.
+ */
+export async function timeSteps(step: () => Promise<unknown>, count: number): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < count; i++) await step();
+  return (performance.now() - start) / 1000;
+}
+
+/**
+ * @param between Called before each round.
+ * @returns The seconds that each contestant's work takes, by contestant and round.
+ */
+export async function race(
+  contestants: readonly Contestant[],
+  { rounds, seconds }: Timing,
+  between: () => Promise<void> = async () => {},
+): Promise<number[][]> {
+  const counts: number[] = [];
+  for (const contestant of contestants) counts.push(await countFor(contestant, seconds));
+  const taken: number[][] = contestants.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    await between();
+    for (const [i, contestant] of contestants.entries()) taken[i].push((await contestant.run(counts[i])) / counts[i]);
+  }
+  return taken;
+}
+
+/** How often a contestant does its work in about so many seconds; warms it up too. */
+async function countFor(contestant: Contestant, seconds: number): Promise<number> {
+  await contestant.run(1);
+  for (let count = 1; ; count *= 4) {
+    const taken = await contestant.run(count);
+    if (taken > seconds / 8) return Math.max(1, Math.round((count * seconds) / taken));
+  }
+}
+
+/** The middle value; of an even count the upper one of the two. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}

@@ -1,0 +1,113 @@
+/** One row of a table: a workload with this package, beside rivals where there are any, against the device's own peak. */
+import { arch, cpus } from 'node:os';
+import { type Device, type DevicePeak, device } from '../device.js';
+import { type Contestant, median, race, type Timing } from './contestant.js';
+import { startOurs } from './ours.js';
+import { flopsPerToken, tokensPerRun, type Workload } from './workload.js';
+
+/** Tokens (or characters) a second over the rounds. */
+export interface Rate {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface Row {
+  readonly name: string;
+  readonly threads: number;
+  readonly ours: Rate;
+  /** 10^9 floating-point operations a second of the median. */
+  readonly gigaflops: number;
+  /** The peak of the same threads, measured between the rounds; median. */
+  readonly peakGigaflops: number;
+  /** gigaflops / peakGigaflops */
+  readonly shareOfPeak: number;
+  /** Median. */
+  readonly barrierNanoseconds: number;
+  /** The fastest rival. */
+  readonly rival?: Rate & { readonly name: string };
+  /** How many times the rival's rate ours is, the median over the rounds. */
+  readonly ratio?: number;
+}
+
+/** @param rivals Contestants that do the same work. */
+export async function measure(
+  workload: Workload,
+  cpu: Device,
+  rivals: readonly Contestant[],
+  timing: Timing,
+): Promise<Row> {
+  const peaks: DevicePeak[] = [];
+  const ours = startOurs(workload, cpu);
+  try {
+    const seconds = await race([ours, ...rivals], timing, async () => {
+      peaks.push(await cpu.measurePeak());
+    });
+    const tokens = tokensPerRun(workload);
+    const [ourRates, ...rivalRates] = seconds.map((rounds) => rounds.map((each) => tokens / each));
+    const gigaflops = median(ourRates) * flopsPerToken(workload) * 1e-9;
+    const peakGigaflops = median(peaks.map(({ float32 }) => float32)) * 1e-9;
+    const best = rivalRates.reduce((a, b, i) => (median(b) > median(rivalRates[a]) ? i : a), 0);
+    return {
+      name: workload.name,
+      threads: cpu.threads,
+      ours: rateOf(ourRates),
+      gigaflops,
+      peakGigaflops,
+      shareOfPeak: gigaflops / peakGigaflops,
+      barrierNanoseconds: median(peaks.map(({ barrier }) => barrier)) * 1e9,
+      ...(rivals.length > 0 && {
+        rival: { name: rivals[best].name, ...rateOf(rivalRates[best]) },
+        ratio: median(ourRates.map((rate, round) => rate / rivalRates[best][round])),
+      }),
+    };
+  } finally {
+    ours.close();
+  }
+}
+
+function rateOf(rates: readonly number[]): Rate {
+  return { median: median(rates), min: Math.min(...rates), max: Math.max(...rates) };
+}
+
+const columns = (cells: readonly string[]) =>
+  cells
+    .map((cell, i) => cell.padEnd([34, 22, 9, 8, 10, 24, 7][i]))
+    .join('')
+    .trimEnd();
+
+const rateText = ({ median, min, max }: Rate) =>
+  [median, min, max]
+    .map((rate) => (rate / 1000).toFixed(rate < 10_000 ? 2 : 1))
+    .join(' ')
+    .replace(/ (.*) (.*)/, ' ($1-$2)');
+
+/** What the measurements run on. */
+export function machine(threads: number): string {
+  using cpu = device('cpu', { threads });
+  return `${cpus()[0]?.model ?? arch()}; ${cpu.description}`;
+}
+
+/** The line above the rows. */
+export function heading(rival?: string): string {
+  return columns([
+    'thousands of tokens/s',
+    'deep-rnn (min-max)',
+    'GFLOP/s',
+    '% peak',
+    'barrier',
+    ...(rival ? [rival, 'ratio'] : []),
+  ]);
+}
+
+/** A row as a line of text. */
+export function line({ name, ours, gigaflops, shareOfPeak, barrierNanoseconds, rival, ratio }: Row): string {
+  const numbers = [
+    rateText(ours),
+    gigaflops.toFixed(1),
+    (100 * shareOfPeak).toFixed(1),
+    `${barrierNanoseconds.toFixed(0)} ns`,
+  ];
+  const compared = rival && ratio !== undefined ? [rateText(rival), ratio.toFixed(2), rival.name] : [];
+  return columns([name, ...numbers, ...compared]);
+}

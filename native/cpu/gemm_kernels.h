@@ -252,14 +252,12 @@ void pack_panel(int64_t rows, int64_t columns, const E* source, int64_t source_r
 
 template <class E>
 void pack_transposed_panel(int64_t rows, int64_t columns, const E* source, int64_t source_row, E* panel) {
-  // Eight columns at a time, so that the lines of the panel stay near.
-  constexpr int64_t near = 8;
-  for (int64_t j0 = 0; j0 < columns; j0 += near) {
-    const int64_t j1 = j0 + near < columns ? j0 + near : columns;
-    for (int64_t i = 0; i < rows; i++)
-      for (int64_t j = j0; j < j1; j++) panel[j * kBlock + i] = source[i * source_row + j];
-    for (int64_t i = rows; i < kBlock; i++)
-      for (int64_t j = j0; j < j1; j++) panel[j * kBlock + i] = E(0);
+  constexpr int64_t widest = int64_t(1) << 24;  // lanes are counted in 32 bits
+  const int64_t whole = source_row <= widest ? rows / Vec<E>::lanes * Vec<E>::lanes : 0;
+  for (int64_t j = 0; j < columns; j++, panel += kBlock) {
+    for (int64_t i = 0; i < whole; i += Vec<E>::lanes)
+      store(panel + i, load_strided(source + i * source_row + j, int32_t(source_row)));
+    for (int64_t i = whole; i < kBlock; i++) panel[i] = i < rows ? source[i * source_row + j] : E(0);
   }
 }
 

@@ -29,4 +29,13 @@ DEEP_RNN_INLINE Vec<double> where_at_most(Vec<double> a, Vec<double> limit, Vec<
   return {_mm256_and_pd(_mm256_cmp_pd(a.v, limit.v, _CMP_LE_OQ), x.v)};
 }
 
+DEEP_RNN_INLINE Vec<float> load_strided(const float* p, int32_t stride) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return {_mm256_i32gather_ps(p, _mm256_mullo_epi32(lane, _mm256_set1_epi32(stride)), 4)};
+}
+DEEP_RNN_INLINE Vec<double> load_strided(const double* p, int32_t stride) {
+  const __m128i lane = _mm_setr_epi32(0, 1, 2, 3);
+  return {_mm256_i32gather_pd(p, _mm_mullo_epi32(lane, _mm_set1_epi32(stride)), 8)};
+}
+
 }  // namespace deep_rnn::cpu::DEEP_RNN_ISA::simd

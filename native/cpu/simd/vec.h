@@ -17,7 +17,7 @@
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
 
-// The next two are for instruction sets that have no instruction for them; the others overload them.
+// The next three are for instruction sets that have no instruction for them; the others overload them.
 
 // a 2^n in two steps, since 2^n itself may lie outside the range where the product does not.
 template <class E>
@@ -32,6 +32,14 @@ DEEP_RNN_INLINE E sum(Vec<E> a) {
   for (int width = Vec<E>::lanes / 2; width > 0; width /= 2)
     for (int i = 0; i < width; i++) lane[i] += lane[i + width];
   return lane[0];
+}
+
+// p[0], p[stride], p[2 stride] ...
+template <class E>
+DEEP_RNN_INLINE Vec<E> load_strided(const E* p, int32_t stride) {
+  E lane[Vec<E>::lanes];
+  for (int i = 0; i < Vec<E>::lanes; i++) lane[i] = p[int64_t(i) * stride];
+  return load(lane);
 }
 
 // e^x = 2^n (1 + result) with |x - n ln 2| <= ln 2 / 2; the result has no cancellation near zero. The coefficients are minimax

@@ -4,7 +4,7 @@ import { heading, line, machine, measure, type Row } from '../bench/measure.js';
 import { MAIN_SUITE } from '../bench/workload.js';
 import { device } from '../device.js';
 import { Arguments, UsageError } from './arguments.js';
-import type { Command } from './main.js';
+import type { Command } from './command.js';
 
 export const bench: Command = {
   help: `Times training steps and generation, against the peak of this machine's multiply-adds measured in between.

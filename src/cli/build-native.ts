@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Arguments } from './arguments.js';
-import type { Command } from './main.js';
+import type { Command } from './command.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

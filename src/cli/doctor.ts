@@ -11,7 +11,7 @@ import { Adam } from '../optim/adam.js';
 import { manualSeed } from '../random.js';
 import { Trainer } from '../train/trainer.js';
 import { Arguments } from './arguments.js';
-import type { Command } from './main.js';
+import type { Command } from './command.js';
 
 const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 

@@ -2,7 +2,7 @@
 import { tokenize } from '../data/text.js';
 import { LanguageModel } from '../models/language-model.js';
 import { Arguments, UsageError } from './arguments.js';
-import type { Command } from './main.js';
+import type { Command } from './command.js';
 
 export const generate: Command = {
   help: `Lets a trained language model continue a text.

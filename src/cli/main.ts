@@ -3,12 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { DeepRnnError } from '../errors.js';
 import { UsageError } from './arguments.js';
-
-/** A command: its help, and what it does; the result is the exit status. */
-export interface Command {
-  help: string;
-  run(args: readonly string[]): Promise<number>;
-}
+import type { Command } from './command.js';
 
 // Imported when asked for, so that help and version work where the native binary does not load.
 const COMMANDS: Record<string, () => Promise<Command>> = {

@@ -19,7 +19,7 @@ import { manualSeed, nextSeed } from '../random.js';
 import { type Epoch, perplexity } from '../train/metrics.js';
 import { Trainer } from '../train/trainer.js';
 import { Arguments, UsageError } from './arguments.js';
-import type { Command } from './main.js';
+import type { Command } from './command.js';
 import { Progress } from './progress.js';
 
 const CELLS = { rnn: DeepRNN, gru: DeepGRU, lstm: DeepLSTM } as const;

@@ -50,9 +50,9 @@ with torch.no_grad():
 print(json.dumps([value.flatten().tolist() for value in (output, h, c)]))
 `;
 
-/** A Python that has PyTorch and safetensors: $PYTHON, or the first on the path. */
+/** A Python that has PyTorch and safetensors: DEEP_RNN_PYTHON, or the first on the path. */
 function pythonWithTorch(): string | undefined {
-  const candidates = [process.env.PYTHON, 'python3', 'python'].filter((name) => name !== undefined);
+  const candidates = [process.env.DEEP_RNN_PYTHON, 'python3', 'python'].filter((name) => name !== undefined);
   return candidates.find((name) => spawnSync(name, ['-c', 'import torch, safetensors.torch']).status === 0);
 }
 
@@ -60,7 +60,7 @@ it('PyTorch loads what we write, and gives our outputs', async (context) => {
   const python = pythonWithTorch();
   if (python === undefined) {
     const reason =
-      'no Python with torch and safetensors found (set PYTHON): loading our file in PyTorch was NOT tested';
+      'no Python with torch and safetensors found (set DEEP_RNN_PYTHON): loading our file in PyTorch was NOT tested';
     console.warn(reason);
     context.skip(reason);
     return;

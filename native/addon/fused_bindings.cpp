@@ -117,24 +117,6 @@ Napi::Value sum_squares(Environment& environment, const Napi::CallbackInfo& info
   return info.Env().Undefined();
 }
 
-// How many of the three states the rule reads.
-struct States {
-  bool first, second, third;
-};
-
-States states_of(const OptimizerDesc& desc) {
-  switch (desc.kind) {
-    case OptimizerKind::sgd:
-      return {desc.beta1 != 0, false, false};
-    case OptimizerKind::adam:
-      return {true, true, false};
-    case OptimizerKind::rmsprop:
-      return {true, desc.beta2 != 0, desc.flag};
-    default:
-      return {true, false, false};
-  }
-}
-
 Napi::Value optimizer_step(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "optimizerStep", 6);
   const auto kind = arguments.code<OptimizerKind>(0, "kind");
@@ -155,7 +137,7 @@ Napi::Value optimizer_step(Environment& environment, const Napi::CallbackInfo& i
   const size_t element = size_of(dtype);
   const View grads = packed.view(0, "gradients", element, count, Access::read);
   const View params = packed.view(1, "parameters", element, count, Access::write);
-  const States needed = states_of(desc);
+  const OptimizerStates needed = optimizer_states(desc);
   // A state that the rule does not use is left out, whatever was passed.
   const auto state = [&](bool wanted, size_t i, const char* name) {
     return wanted ? packed.view(i, name, element, count, Access::write) : View();

@@ -148,6 +148,24 @@ struct OptimizerDesc {
   bool flag;
 };
 
+// Which of its three state arrays a rule reads and writes.
+struct OptimizerStates {
+  bool first, second, third;
+};
+
+inline OptimizerStates optimizer_states(const OptimizerDesc& desc) {
+  switch (desc.kind) {
+    case OptimizerKind::sgd:
+      return {desc.beta1 != 0, false, false};
+    case OptimizerKind::adam:
+      return {true, true, false};
+    case OptimizerKind::rmsprop:
+      return {true, desc.beta2 != 0, desc.flag};
+    default:
+      return {true, false, false};
+  }
+}
+
 enum class Cell : int32_t { rnn_tanh, rnn_relu, lstm, gru, count };
 enum class InputMode : int32_t { linear, skip, count };
 enum class BiasMode : int32_t { none, single, twofold, count };  // single keeps only the input biases

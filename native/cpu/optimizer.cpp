@@ -3,33 +3,10 @@
 
 namespace deep_rnn::cpu {
 
-namespace {
-
-struct StatesNeeded {
-  bool first, second, third;
-};
-
-StatesNeeded states_needed(const OptimizerDesc& desc) {
-  switch (desc.kind) {
-    case OptimizerKind::sgd:
-      return {desc.beta1 != 0, false, false};
-    case OptimizerKind::adam:
-      return {true, true, false};
-    case OptimizerKind::rmsprop:
-      return {true, desc.beta2 != 0, desc.flag};
-    case OptimizerKind::adagrad:
-      return {true, false, false};
-    default:
-      throw Error("Unknown optimizer " + std::to_string(int(desc.kind)));
-  }
-}
-
-}  // namespace
-
 void optimizer_step(const Context& context, const OptimizerDesc& desc, const void* grads, void* params, void* state1,
                     void* state2, void* state3) {
   expect_floating(name_of(desc.kind), desc.dtype);
-  const StatesNeeded needed = states_needed(desc);
+  const OptimizerStates needed = optimizer_states(desc);
   if (desc.count == 0) return;
   if ((needed.first && !state1) || (needed.second && !state2) || (needed.third && !state3))
     throw Error(std::string(name_of(desc.kind)) + " misses one of its state arrays");

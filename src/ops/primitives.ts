@@ -158,27 +158,24 @@ export interface GatherSizes {
 
 /** destination[o, j, i] = source[o, index[o, j, i], i]. */
 export function gatherInto(sizes: GatherSizes, source: Tensor, index: Tensor, destination: Tensor): void {
-  if (destination.size === 0) return;
-  const [code, packed] = [DTYPE_CODE[source.dtype], packGather(sizes)];
-  source.device.binding.gather(
-    code,
-    packed,
-    source.handle,
-    source.offset,
-    index.handle,
-    index.offset,
-    destination.handle,
-    destination.offset,
-  );
+  if (destination.size > 0) indexed('gather', sizes, source, index, destination);
 }
 
 /** destination[o, index[o, j, i], i] += source[o, j, i]. */
 export function scatterAdd(sizes: GatherSizes, source: Tensor, index: Tensor, destination: Tensor): void {
-  if (source.size === 0) return;
-  const [code, packed] = [DTYPE_CODE[source.dtype], packGather(sizes)];
-  source.device.binding.scatterAdd(
-    code,
-    packed,
+  if (source.size > 0) indexed('scatterAdd', sizes, source, index, destination);
+}
+
+function indexed(
+  operation: 'gather' | 'scatterAdd',
+  { outer, axis, count, inner, indexStrides }: GatherSizes,
+  source: Tensor,
+  index: Tensor,
+  destination: Tensor,
+): void {
+  source.device.binding[operation](
+    DTYPE_CODE[source.dtype],
+    Float64Array.of(outer, axis, count, inner, ...indexStrides),
     source.handle,
     source.offset,
     index.handle,
@@ -186,10 +183,6 @@ export function scatterAdd(sizes: GatherSizes, source: Tensor, index: Tensor, de
     destination.handle,
     destination.offset,
   );
-}
-
-function packGather({ outer, axis, count, inner, indexStrides }: GatherSizes): Float64Array {
-  return Float64Array.of(outer, axis, count, inner, ...indexStrides);
 }
 
 /** `shape` around `axis` as [outer, count, inner]. */

@@ -20,18 +20,17 @@ import type { Tensor } from '../../src/tensor.js';
 import type { Epoch } from '../../src/train/metrics.js';
 import type { CarriedState, LossResult } from '../../src/train/pass.js';
 import { Trainer } from '../../src/train/trainer.js';
+import { expectNoLeaks } from '../helpers/leaks.js';
 import { rhyme } from '../helpers/texts.js';
 
-const buffers = () => defaultDevice().memory().buffers;
+const cpu = expectNoLeaks();
+const buffers = () => cpu.memory().buffers;
 const open: Disposable[] = [];
-let before = 0;
 beforeEach(() => {
   manualSeed(1);
-  before = buffers();
 });
 afterEach(() => {
   for (const one of open.splice(0)) one[Symbol.dispose]();
-  expect(buffers()).toBe(before);
 });
 function opened<T extends Disposable>(one: T): T {
   open.push(one);

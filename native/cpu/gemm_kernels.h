@@ -44,23 +44,12 @@ DEEP_RNN_INLINE void prefetch_tile(const E* c, int64_t c_row) {
   }
 }
 
-// A single row uses each weight once, so the weights must come faster than the hardware fetches them by itself.
-constexpr int kRowsAhead = 16;
-
-template <class N>
-DEEP_RNN_INLINE void prefetch_row(const N* w) {
-  constexpr int line = 64 / int(sizeof(N));
-  DEEP_RNN_UNROLL
-  for (int j = 0; j < kPanelRow<N>; j += line) prefetch(w + j);
-}
-
 // acc[panel][row] += A[row] W[panel] for one slot.
 template <class N, int rows, int panels>
 DEEP_RNN_INLINE void add_products(Vec<Sum<N>> (&acc)[panels][rows][2], const N* a, const N* w, int64_t w_panel) {
   constexpr int step = Vec<Sum<N>>::lanes * kNumbersPerSlot<N>;
   DEEP_RNN_UNROLL
   for (int p = 0; p < panels; p++) {
-    if constexpr (rows == 1) prefetch_row(w + p * w_panel + kRowsAhead * kPanelRow<N>);
     const Slots<N> w0 = load_slots(w + p * w_panel), w1 = load_slots(w + p * w_panel + step);
     DEEP_RNN_UNROLL
     for (int i = 0; i < rows; i++) {

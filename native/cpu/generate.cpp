@@ -17,13 +17,13 @@ class Generator {
   using E = Sum<N>;
 
  public:
-  Generator(Team& team, const KernelSet& kernels, const RnnShape& shape, const GenerateDesc& desc, const GenerateArgs& args,
+  Generator(const RnnContext& context, const RnnShape& shape, const GenerateDesc& desc, const GenerateArgs& args,
             Carver& carver)
-      : team_(team),
-        gemm_(gemm_table<N>(kernels)),
-        exact_gemm_(gemm_table<E>(kernels)),
-        vectors_(vector_table<E>(kernels)),
-        cell_(cell_table<N>(kernels).forward[int(shape.desc.cell)]),
+      : team_(context.team),
+        gemm_(gemm_table<N>(context.kernels)),
+        exact_gemm_(gemm_table<E>(context.kernels)),
+        vectors_(vector_table<E>(context.kernels)),
+        cell_(cell_table<N>(context.kernels).forward[int(shape.desc.cell)]),
         shape_(shape),
         rnn_(shape.desc),
         desc_(desc),
@@ -64,21 +64,39 @@ class Generator {
     logits_ = carver.array<E>(V_blocks * kBlock);
   }
 
-  // By every member of the team.
-  void run(int thread, int members) {
-    const StepPart part(shape_, thread, members);
+  // Each of these by every member of the team.
+
+  void pack() {
     for (int64_t layer = 0; layer < rnn_.layers; layer++) pack(layer);
     pack_head();
-    int64_t fed = 0;
-    for (; fed < desc_.prefix; fed++) feed(thread, fed, args_.prefix[fed], part);
-    for (int64_t drawn = 0; drawn < desc_.length; drawn++) {
-      head(thread, members, fed);
+  }
+
+  // Feeds the tokens begin..end-1 of the prefix.
+  void feed_prefix(int thread, const Sharing& sharing, int64_t begin, int64_t end) {
+    const StepPart part(shape_, thread, sharing);
+    for (int64_t fed = begin; fed < end; fed++) feed(thread, fed, args_.prefix[fed], part);
+  }
+
+  // Draws the tokens begin..end-1 and feeds them.
+  void draw(int thread, const Sharing& sharing, int64_t begin, int64_t end) {
+    const StepPart part(shape_, thread, sharing);
+    for (int64_t drawn = begin; drawn < end; drawn++) {
+      head(thread, sharing.members, desc_.prefix + drawn);
       if (thread == 0) args_.tokens[drawn] = sampler_.draw(logits_, drawn);
       team_.barrier();
       // The last token is left to the caller, who begins with it to go on.
-      if (drawn + 1 < desc_.length) feed(thread, fed++, args_.tokens[drawn], part);
+      if (drawn + 1 < desc_.length) feed(thread, desc_.prefix + drawn, args_.tokens[drawn], part);
     }
-    if (thread == 0) give_state(fed);
+  }
+
+  // By one thread, at the end.
+  void give_state() {
+    const int64_t fed = desc_.prefix + std::max<int64_t>(desc_.length - 1, 0);
+    for (int64_t i = 0; i < rnn_.layers; i++) {
+      const Layer& layer = layers_[size_t(i)];
+      std::copy_n(layer.states[fed % 2].h, rnn_.output_size(), static_cast<E*>(args_.h) + i * rnn_.output_size());
+      if (layer.c) std::copy_n(layer.c, rnn_.hidden_size, static_cast<E*>(args_.c) + i * rnn_.hidden_size);
+    }
   }
 
  private:
@@ -264,14 +282,6 @@ class Generator {
     team_.barrier();
   }
 
-  void give_state(int64_t fed) {
-    for (int64_t i = 0; i < rnn_.layers; i++) {
-      const Layer& layer = layers_[size_t(i)];
-      std::copy_n(layer.states[fed % 2].h, rnn_.output_size(), static_cast<E*>(args_.h) + i * rnn_.output_size());
-      if (layer.c) std::copy_n(layer.c, rnn_.hidden_size, static_cast<E*>(args_.c) + i * rnn_.hidden_size);
-    }
-  }
-
   Team& team_;
   const GemmTable<N>& gemm_;
   const GemmTable<E>& exact_gemm_;
@@ -293,23 +303,35 @@ class Generator {
 };
 
 template <class N>
-void generate_of(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& rnn, const GenerateDesc& desc,
-                 const GenerateArgs& args) {
+void generate_of(const RnnContext& context, const RnnDesc& rnn, const GenerateDesc& desc, const GenerateArgs& args) {
   const RnnShape shape(rnn, 1, 1);
   Carver measure(nullptr);
-  Generator<N>(team, kernels, shape, desc, args, measure);
-  Carver carver(workspace.take(measure.bytes()));
-  Generator<N> generator(team, kernels, shape, desc, args, carver);
-  // One row is bound by reading the weights, and two caches hold more of them than one.
-  constexpr int64_t rows_worth = 8;
-  const int members = members_for(team, rows_worth * macs_per_step(shape));
-  team.run(members, [&](int thread) { generator.run(thread, members); });
+  Generator<N>(context, shape, desc, args, measure);
+  Carver carver(context.workspace.take(measure.bytes()));
+  Generator<N> generator(context, shape, desc, args, carver);
+  context.team.run([&](int) { generator.pack(); });
+  // In pieces, so that a long run profits from what its beginning taught the tuner.
+  const auto in_pieces = [&](int64_t tokens, auto body) {
+    constexpr int64_t piece = 32;
+    for (int64_t begin = 0; begin < tokens; begin += piece) {
+      const int64_t end = std::min(begin + piece, tokens);
+      share_pass(context, RnnPass::generation, shape, end - begin, [&](const Sharing& sharing) {
+        context.team.run(sharing.members, [&](int thread) { body(thread, sharing, begin, end); });
+      });
+    }
+  };
+  in_pieces(desc.prefix, [&](int thread, const Sharing& sharing, int64_t begin, int64_t end) {
+    generator.feed_prefix(thread, sharing, begin, end);
+  });
+  in_pieces(desc.length, [&](int thread, const Sharing& sharing, int64_t begin, int64_t end) {
+    generator.draw(thread, sharing, begin, end);
+  });
+  generator.give_state();
 }
 
 }  // namespace
 
-void generate(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& rnn, const GenerateDesc& desc,
-              const GenerateArgs& args) {
+void generate(const RnnContext& context, const RnnDesc& rnn, const GenerateDesc& desc, const GenerateArgs& args) {
   if (const std::string reason = rnn_supports(rnn); !reason.empty()) throw Error(reason);
   if (rnn.bidirectional) throw Error("a bidirectional stack cannot generate: it reads the future");
   if (desc.prefix < 1) throw Error("generation needs at least one token to begin with");
@@ -321,7 +343,7 @@ void generate(Team& team, Workspace& workspace, const KernelSet& kernels, const 
     if (args.prefix[i] < 0 || args.prefix[i] >= desc.vocabulary)
       throw Error("token " + std::to_string(args.prefix[i]) + " outside 0.." + std::to_string(desc.vocabulary - 1) +
                   " at position " + std::to_string(i) + " of the prefix");
-  with_operand_type(rnn, [&](auto number) { generate_of<decltype(number)>(team, workspace, kernels, rnn, desc, args); });
+  with_operand_type(rnn, [&](auto number) { generate_of<decltype(number)>(context, rnn, desc, args); });
 }
 
 }  // namespace deep_rnn::cpu

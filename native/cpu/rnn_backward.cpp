@@ -12,11 +12,11 @@ class Backward {
   static constexpr bool kRounds = sizeof(N) != sizeof(E);
 
  public:
-  Backward(Team& team, const KernelSet& kernels, const RnnShape& shape, const RnnBackwardArgs& args, Carver& carver)
-      : team_(team),
-        gemm_(gemm_table<N>(kernels)),
-        exact_gemm_(gemm_table<E>(kernels)),
-        cell_(cell_table<N>(kernels).backward[int(shape.desc.cell)]),
+  Backward(const RnnContext& context, const RnnShape& shape, const RnnBackwardArgs& args, Carver& carver)
+      : team_(context.team),
+        gemm_(gemm_table<N>(context.kernels)),
+        exact_gemm_(gemm_table<E>(context.kernels)),
+        cell_(cell_table<N>(context.kernels).backward[int(shape.desc.cell)]),
         shape_(shape),
         desc_(shape.desc),
         args_(args),
@@ -38,12 +38,12 @@ class Backward {
       dhidden_ = carver.array<E>(shape.unit_blocks * shape.state_block);
     }
     if (!args.dparams) return;
-    scratch_ = carver.array<N>(team.size() * TransposedPieces<N>::kScratch);
+    scratch_ = carver.array<N>(team_.size() * TransposedPieces<N>::kScratch);
     if (args.tokens) {
       slots_ = carver.array<int32_t>(rows);
       slot_tokens_ = carver.array<int32_t>(std::min(rows, desc_.input_size));
       slot_of_ = carver.array<int32_t>(desc_.input_size);
-      slot_sums_ = carver.array<E>(team.size() * std::min(rows, desc_.input_size) * kBlock);
+      slot_sums_ = carver.array<E>(team_.size() * std::min(rows, desc_.input_size) * kBlock);
     } else {
       x_ = carver.array<N>(input_blocks * shape.block);
     }
@@ -66,9 +66,11 @@ class Backward {
     }
   }
 
+  int64_t rows() const { return rows_.total(); }
+
   // By every member of the team.
-  void run(int thread, int members) {
-    const StepPart part(shape_, thread, members);
+  void run(int thread, const Sharing& sharing) {
+    const StepPart part(shape_, thread, sharing);
     E* dy = dy_;
     E* dx = dx_;
     team_.share(rows_.steps(), [&](int64_t t) { take_gradient(t); });
@@ -86,6 +88,7 @@ class Backward {
         pack(layer, direction, wants_dx);
         for (int64_t i = 0; i < rows_.steps(); i++)
           step(direction, direction == 0 ? rows_.steps() - 1 - i : i, state, dy_direction, part);
+        if (!part.waits) team_.barrier();
         give_initial_gradient(layer, direction, state, part);
         if (wants_dx) input_gradient(layer, direction, state, dx);
         if (args_.dparams) parameter_gradients(thread, layer, direction, state, dy_direction);
@@ -211,14 +214,14 @@ class Backward {
     if (following >= 0 && following < rows_.steps()) recurrent_product(direction, following, state, part);
     if (shape_.projects()) {
       unproject(t, dy, part);
-      team_.barrier();
+      if (part.waits) team_.barrier();
       hidden_product(t, dy, part);
     }
     RowRun runs[2];
     const int count = rows_.step_runs(direction, t, part.row_begin, part.row_end, runs);
     for (int64_t block = part.unit_begin; block < part.unit_end; block++)
       for (int i = 0; i < count; i++) units(block, runs[i], direction, t, state, dy);
-    team_.barrier();
+    if (part.waits) team_.barrier();
   }
 
   // dy becomes the whole gradient of the projected h, which the projection's weights need for all steps.
@@ -461,23 +464,23 @@ class Backward {
 };
 
 template <class N>
-void backward_of(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc, const RnnBackwardArgs& args) {
+void backward_of(const RnnContext& context, const RnnDesc& desc, const RnnBackwardArgs& args) {
   const RnnShape shape(desc, args.steps, args.batch);
   Carver measure(nullptr);
-  Backward<N>(team, kernels, shape, args, measure);
-  Carver carver(workspace.take(measure.bytes()));
-  Backward<N> backward(team, kernels, shape, args, carver);
+  Backward<N>(context, shape, args, measure);
+  Carver carver(context.workspace.take(measure.bytes()));
+  Backward<N> backward(context, shape, args, carver);
   backward.prepare();
-  const int members = members_for(team, macs_per_step(shape));
-  team.run(members, [&](int thread) { backward.run(thread, members); });
+  share_pass(context, RnnPass::backward, shape, backward.rows(), [&](const Sharing& sharing) {
+    context.team.run(sharing.members, [&](int thread) { backward.run(thread, sharing); });
+  });
 }
 
 }  // namespace
 
-void rnn_backward(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc,
-                  const RnnBackwardArgs& args) {
+void rnn_backward(const RnnContext& context, const RnnDesc& desc, const RnnBackwardArgs& args) {
   if (const std::string reason = rnn_supports(desc); !reason.empty()) throw Error(reason);
-  with_operand_type(desc, [&](auto number) { backward_of<decltype(number)>(team, workspace, kernels, desc, args); });
+  with_operand_type(desc, [&](auto number) { backward_of<decltype(number)>(context, desc, args); });
 }
 
 }  // namespace deep_rnn::cpu

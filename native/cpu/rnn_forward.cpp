@@ -11,12 +11,12 @@ class Forward {
   using E = Sum<N>;
 
  public:
-  Forward(Team& team, const KernelSet& kernels, const RnnShape& shape, const RnnForwardArgs& args, Carver& carver)
-      : team_(team),
-        gemm_(gemm_table<N>(kernels)),
-        exact_gemm_(gemm_table<E>(kernels)),
-        vectors_(vector_table<E>(kernels)),
-        cell_(cell_table<N>(kernels).forward[int(shape.desc.cell)]),
+  Forward(const RnnContext& context, const RnnShape& shape, const RnnForwardArgs& args, Carver& carver)
+      : team_(context.team),
+        gemm_(gemm_table<N>(context.kernels)),
+        exact_gemm_(gemm_table<E>(context.kernels)),
+        vectors_(vector_table<E>(context.kernels)),
+        cell_(cell_table<N>(context.kernels).forward[int(shape.desc.cell)]),
         shape_(shape),
         desc_(shape.desc),
         args_(args),
@@ -63,9 +63,11 @@ class Forward {
     }
   }
 
+  int64_t rows() const { return rows_.total(); }
+
   // By every member of the team.
-  void run(int thread, int members) {
-    const StepPart part(shape_, thread, members);
+  void run(int thread, const Sharing& sharing) {
+    const StepPart part(shape_, thread, sharing);
     if (args_.x) team_.share(rows_.steps(), [&](int64_t t) { take_input(t); });
     for (int64_t layer = 0; layer < desc_.layers; layer++) {
       for (int64_t direction = 0; direction < shape_.directions; direction++) {
@@ -73,6 +75,7 @@ class Forward {
         pack(layer, direction, state);
         input_product(layer, direction, state);
         for (int64_t i = 0; i < rows_.steps(); i++) step(direction, direction == 0 ? i : rows_.steps() - 1 - i, state, part);
+        if (!part.waits) team_.barrier();
         give_final_state(layer, direction, state);
       }
       if (dropping_ && layer + 1 < desc_.layers)
@@ -215,10 +218,10 @@ class Forward {
     for (int i = 0; i < count; i++)
       for (int64_t block = part.unit_begin; block < part.unit_end; block++)
         for_tiles(runs[i], [&](const RowRun& tile) { units(block, tile, state); });
-    team_.barrier();
+    if (part.waits) team_.barrier();
     if (!shape_.projects()) return;
     for (int i = 0; i < count; i++) project(runs[i], state, part);
-    team_.barrier();
+    if (part.waits) team_.barrier();
   }
 
   // Calls f with the fewest tiles of nearly equal height.
@@ -356,24 +359,26 @@ class Forward {
 };
 
 template <class N>
-void forward_of(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc, const RnnForwardArgs& args) {
+void forward_of(const RnnContext& context, const RnnDesc& desc, const RnnForwardArgs& args) {
   const RnnShape shape(desc, args.steps, args.batch);
   Carver measure(nullptr);
-  Forward<N>(team, kernels, shape, args, measure);
-  Carver carver(workspace.take(measure.bytes()));
-  Forward<N> forward(team, kernels, shape, args, carver);
+  Forward<N>(context, shape, args, measure);
+  Carver carver(context.workspace.take(measure.bytes()));
+  Forward<N> forward(context, shape, args, carver);
   forward.prepare();
-  const int members = members_for(team, macs_per_step(shape));
-  team.run(members, [&](int thread) { forward.run(thread, members); });
+  const RnnPass pass = args.reserve ? RnnPass::forward : RnnPass::inference;
+  share_pass(context, pass, shape, forward.rows(), [&](const Sharing& sharing) {
+    context.team.run(sharing.members, [&](int thread) { forward.run(thread, sharing); });
+  });
 }
 
 }  // namespace
 
-void rnn_forward(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc, const RnnForwardArgs& args) {
+void rnn_forward(const RnnContext& context, const RnnDesc& desc, const RnnForwardArgs& args) {
   if (const std::string reason = rnn_supports(desc); !reason.empty()) throw Error(reason);
   if (args.tokens && desc.input_mode == InputMode::skip) throw Error("skip input takes vectors, not tokens");
   if (args.training && desc.dropout > 0 && !args.reserve) throw Error("training with dropout needs the reserve");
-  with_operand_type(desc, [&](auto number) { forward_of<decltype(number)>(team, workspace, kernels, desc, args); });
+  with_operand_type(desc, [&](auto number) { forward_of<decltype(number)>(context, desc, args); });
 }
 
 }  // namespace deep_rnn::cpu

@@ -4,7 +4,9 @@
 #include "core/random.h"
 #include "cpu/cells/gate_order.h"
 #include "cpu/packed_rows.h"
+#include "cpu/rnn.h"
 #include "cpu/rnn_params.h"
+#include "cpu/sharing.h"
 
 namespace deep_rnn::cpu {
 
@@ -92,8 +94,10 @@ auto with_operand_type(const RnnDesc& desc, F f) {
 
 // The part of a step that belongs to one thread: a range of unit blocks (and of output blocks) and a range of rows.
 struct StepPart {
-  StepPart(const RnnShape& shape, int thread, int members) {
-    const int64_t column_parts = std::min<int64_t>(members, shape.unit_blocks);
+  StepPart(const RnnShape& shape, int thread, const Sharing& sharing) {
+    const int members = sharing.members;
+    const int64_t column_parts = sharing.by_rows ? 1 : std::min<int64_t>(members, shape.unit_blocks);
+    waits = column_parts > 1;
     const int64_t row_parts = std::min<int64_t>(members / column_parts, shape.batch);
     const int64_t column = thread % column_parts, row = thread / column_parts;
     if (row >= row_parts) return;
@@ -104,11 +108,25 @@ struct StepPart {
     row_begin = shape.batch * row / row_parts;
     row_end = shape.batch * (row + 1) / row_parts;
   }
+  bool waits = false;  // for other threads' parts of a step before the next one
   int64_t unit_begin = 0, unit_end = 0, output_begin = 0, output_end = 0, row_begin = 0, row_end = 0;
 };
 
 inline int64_t macs_per_step(const RnnShape& shape) {
   return shape.gates * shape.desc.hidden_size * shape.desc.output_size() * shape.batch;
+}
+
+enum class RnnPass : int64_t { inference, forward, backward, generation };
+
+// Calls run(sharing) as the tuner decides; rows: of all steps together.
+template <class Run>
+void share_pass(const RnnContext& context, RnnPass pass, const RnnShape& shape, int64_t rows, Run run) {
+  const RnnDesc& desc = shape.desc;
+  const SharingTuner::Key key = {int64_t(pass),           int64_t(desc.cell), desc.input_size,  desc.hidden_size,
+                                 desc.proj_size,          desc.layers,        shape.directions, int64_t(desc.dtype),
+                                 int64_t(desc.precision), shape.batch};
+  const auto candidates = [&] { return possible_sharings(context.team.size(), macs_per_step(shape), shape.batch); };
+  context.tuner.run(key, candidates, double(rows), run);
 }
 
 template <class N>

@@ -130,8 +130,8 @@ struct LossWeights {
 };
 
 template <class E>
-Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& problem, bool backward,
-           Precision precision = Precision::same) {
+Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& problem, bool backward, Precision precision,
+           cpu::SharingTuner& tuner) {
   cpu::Workspace workspace;
   RnnDesc desc = problem.desc;
   desc.dtype = dtype_of<E>();
@@ -160,7 +160,7 @@ Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& pro
   args.reserve = backward || problem.training ? reserve.take(cpu::rnn_reserve_bytes(desc, T, B)) : nullptr;
   args.training = problem.training;
   args.seed = problem.seed;
-  cpu::rnn_forward(team, workspace, kernels, desc, args);
+  cpu::rnn_forward({team, workspace, tuner, kernels}, desc, args);
   if (!backward) return run;
 
   const LossWeights loss(problem);
@@ -189,8 +189,15 @@ Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& pro
   back.reserve = args.reserve;
   back.training = args.training;
   back.seed = args.seed;
-  cpu::rnn_backward(team, workspace, kernels, desc, back);
+  cpu::rnn_backward({team, workspace, tuner, kernels}, desc, back);
   return run;
+}
+
+template <class E>
+Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& problem, bool backward,
+           Precision precision = Precision::same) {
+  cpu::SharingTuner tuner;
+  return run<E>(team, kernels, problem, backward, precision, tuner);
 }
 
 template <class E>
@@ -308,13 +315,18 @@ void test_threads(const cpu::KernelSet& kernels) {
     Record alone;
     for (int threads = 1; threads <= 4; threads++) {
       cpu::Team team(threads);
-      Record record;
-      run<float>(team, kernels, problem, true).record(record);
-      run<double>(team, kernels, problem, true).record(record);
-      run<float>(team, kernels, problem, true, Precision::bfloat16).record(record);
-      if (threads == 1) alone = record;
-      check(record == alone,
-            std::string(kernels.name) + " " + options.name + ": " + std::to_string(threads) + " threads change the result");
+      // The tuner tries one way of sharing after the other.
+      cpu::SharingTuner tuner;
+      const size_t sharings = cpu::possible_sharings(threads, 1'000'000, problem.batch).size();
+      for (size_t i = 0; i < sharings; i++) {
+        Record record;
+        run<float>(team, kernels, problem, true, Precision::same, tuner).record(record);
+        run<double>(team, kernels, problem, true, Precision::same, tuner).record(record);
+        run<float>(team, kernels, problem, true, Precision::bfloat16, tuner).record(record);
+        if (threads == 1) alone = record;
+        check(record == alone,
+              std::string(kernels.name) + " " + options.name + ": " + std::to_string(threads) + " threads change the result");
+      }
     }
   }
 }
@@ -324,6 +336,7 @@ void test_nulls(cpu::Team& team, const cpu::KernelSet& kernels) {
   const RnnProblem problem = problem_of(kOptions[6]);
   const RnnDesc& desc = problem.desc;
   cpu::Workspace workspace;
+  cpu::SharingTuner tuner;
   Reserve reserve;
   Values y(size_t(problem.steps * problem.batch * desc.hidden_size));
   RnnForwardArgs args{};
@@ -333,7 +346,7 @@ void test_nulls(cpu::Team& team, const cpu::KernelSet& kernels) {
   args.x = problem.x.data();
   args.y = y.data();
   args.reserve = reserve.take(cpu::rnn_reserve_bytes(desc, args.steps, args.batch));
-  cpu::rnn_forward(team, workspace, kernels, desc, args);
+  cpu::rnn_forward({team, workspace, tuner, kernels}, desc, args);
   Values dparams(problem.params.size(), 0.0);
   RnnBackwardArgs back{};
   back.steps = args.steps;
@@ -343,12 +356,12 @@ void test_nulls(cpu::Team& team, const cpu::KernelSet& kernels) {
   back.y = args.y;
   back.dparams = dparams.data();
   back.reserve = args.reserve;
-  cpu::rnn_backward(team, workspace, kernels, desc, back);
+  cpu::rnn_backward({team, workspace, tuner, kernels}, desc, back);
   for (double value : dparams) CHECK_EQUAL(value, 0.0);
   const size_t capacity = workspace.capacity();
-  cpu::rnn_forward(team, workspace, kernels, desc, args);
+  cpu::rnn_forward({team, workspace, tuner, kernels}, desc, args);
   back.dparams = nullptr;
-  cpu::rnn_backward(team, workspace, kernels, desc, back);
+  cpu::rnn_backward({team, workspace, tuner, kernels}, desc, back);
   CHECK_EQUAL(workspace.capacity(), capacity);
 }
 

@@ -1,4 +1,5 @@
 /** The public surface of deep-rnn. */
+/// <reference lib="esnext.disposable" preserve="true" />
 export * from './data/index.js';
 export {
   type Device,

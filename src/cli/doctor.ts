@@ -1,69 +1,107 @@
 /** `deep-rnn doctor`: what this installation can do, with a short test of it. */
 import { readFileSync } from 'node:fs';
-import { freemem, totalmem } from 'node:os';
-import { ConsecutiveLoader } from '../data/loaders.js';
-import { Vocabulary } from '../data/vocabulary.js';
-import { device } from '../device.js';
-import { LanguageModel } from '../models/language-model.js';
+import { availableParallelism, freemem, totalmem } from 'node:os';
+import type { DeviceKind } from '../device.js';
 import { load } from '../native/load.js';
-import { DeepLSTM } from '../nn/lstm.js';
-import { Adam } from '../optim/adam.js';
-import { manualSeed } from '../random.js';
-import { Trainer } from '../train/trainer.js';
-import { Arguments } from './arguments.js';
+import { Arguments, UsageError } from './arguments.js';
+import { type BackendReport, examine } from './backends.js';
 import type { Command } from './command.js';
+
+const KINDS: DeviceKind[] = ['cpu', 'cuda'];
+
+interface Report {
+  version: string;
+  runtime: string;
+  nodeApi: string;
+  platform: string;
+  arch: string;
+  /** The C library and its version; null where the runtime does not tell. */
+  libc: string | null;
+  processors: number;
+  /** In bytes. */
+  memory: { total: number; free: number };
+  binary: { path: string; origin: string } | null;
+  /** Why no binary loads, or null. */
+  fault: string | null;
+  backends: BackendReport[];
+  ok: boolean;
+}
+
+/** Bun and Deno give themselves away beside the version of Node that they imitate. */
+function runtimeName(): string {
+  const { bun, deno, node } = process.versions as Record<string, string | undefined>;
+  return bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
+}
+
+async function examineAll(): Promise<Report> {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  const glibc = header?.glibcVersionRuntime;
+  const report: Report = {
+    version,
+    runtime: runtimeName(),
+    nodeApi: process.versions.napi ?? 'none',
+    platform: process.platform,
+    arch: process.arch,
+    libc: glibc ? `glibc ${glibc}` : null,
+    processors: availableParallelism(),
+    memory: { total: totalmem(), free: freemem() },
+    binary: null,
+    fault: null,
+    backends: [],
+    ok: false,
+  };
+  try {
+    const { path, origin } = load();
+    report.binary = { path, origin };
+  } catch (error) {
+    report.fault = (error as Error).message;
+    return report;
+  }
+  for (const kind of KINDS) report.backends.push(await examine(kind));
+  const [cpu, ...others] = report.backends;
+  report.ok = cpu.selfTest?.fault === null && others.every(({ selfTest }) => (selfTest?.fault ?? null) === null);
+  return report;
+}
 
 const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
-function show(name: string, value: string): void {
-  console.log(`${name.padEnd(10)} ${value}`);
-}
-
-/** Teaches a small LSTM a rhyme and lets it recite; returns what went wrong. */
-async function selfTest(): Promise<string | undefined> {
-  manualSeed(1);
-  const text = 'deep rnn works ';
-  const vocabulary = new Vocabulary(text);
-  const ids = vocabulary.encode(text.repeat(20));
-  using model = new LanguageModel(new DeepLSTM({ layers: 2, hiddenSize: 32 }), { vocabulary });
-  using optimizer = new Adam({ learningRate: 0.02 });
-  const trainer = new Trainer(model, { optimizer, clipNorm: 1 });
-  let perplexity = Number.NaN;
-  const loader = new ConsecutiveLoader(ids, { batchSize: 4, steps: 16, seed: 1 });
-  for await (const epoch of trainer.fit(loader, { epochs: 40 })) perplexity = epoch.perplexity;
-  if (!(perplexity < 1.2)) return `training ended at perplexity ${perplexity}, not below 1.2`;
-  const recited = await model.generate('deep rnn', { length: 22 });
-  return recited === text.repeat(2) ? undefined : `generation gave ${JSON.stringify(recited)}`;
+function lines(report: Report): [string, string][] {
+  const { memory, binary } = report;
+  const processors = report.processors === 1 ? '1 processor' : `${report.processors} processors`;
+  const shown: [string, string][] = [
+    ['deep-rnn', report.version],
+    ['runtime', `${report.runtime}, Node-API ${report.nodeApi}`],
+    ['platform', `${report.platform} ${report.arch}${report.libc ? `, ${report.libc}` : ''}`],
+    ['machine', `${processors}, ${gibibytes(memory.total)} of memory, ${gibibytes(memory.free)} free`],
+  ];
+  if (binary !== null) shown.push(['binary', binary.path], ['', binary.origin]);
+  if (report.fault !== null) shown.push(['FAILED', report.fault]);
+  for (const { kind, description, absent, details, selfTest } of report.backends) {
+    shown.push([kind, description ?? `none: ${absent}`]);
+    for (const [name, value] of Object.entries(details)) shown.push(['', `${name}: ${value}`]);
+    if (selfTest === null) continue;
+    const { fault, seconds } = selfTest;
+    shown.push(['', fault === null ? `self-test passed in ${seconds.toFixed(2)} s` : `self-test FAILED: ${fault}`]);
+  }
+  return shown;
 }
 
 export const doctor: Command = {
   help: `Shows what this installation can do, and tests it; the exit status is 0 when all is well.
 
-Usage: deep-rnn doctor
+Usage: deep-rnn doctor [options]
+
+  --json                 print JSON
 `,
 
   async run(args) {
-    new Arguments(args, {});
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-    show('deep-rnn', version);
-    show('Node', `${process.version}, Node-API ${process.versions.napi}`);
-    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-    const libc = report.header?.glibcVersionRuntime;
-    show('platform', `${process.platform} ${process.arch}${libc ? `, glibc ${libc}` : ''}`);
-    show('memory', `${gibibytes(totalmem())}, ${gibibytes(freemem())} free`);
-    try {
-      show('binary', load().path);
-      using cpu = device('cpu');
-      show('device', cpu.description);
-      show('CUDA', 'not in this build');
-      const start = performance.now();
-      const fault = await selfTest();
-      const seconds = ((performance.now() - start) / 1000).toFixed(2);
-      show('self test', fault === undefined ? `passed in ${seconds} s` : `FAILED: ${fault}`);
-      return fault === undefined ? 0 : 1;
-    } catch (error) {
-      show('FAILED', (error as Error).message);
-      return 1;
-    }
+    const options = new Arguments(args, { json: { type: 'boolean' } });
+    if (options.positionals.length > 0)
+      throw new UsageError(`Expected options only but received ${options.positionals[0]}`);
+    const report = await examineAll();
+    if (options.flag('json')) console.log(JSON.stringify(report, null, 2));
+    else for (const [name, value] of lines(report)) console.log(`${name.padEnd(10)} ${value}`);
+    return report.ok ? 0 : 1;
   },
 };

@@ -1,5 +1,6 @@
 /** Loads the addon: a local build or the prebuilt binary of this platform, else an error that says what to do. */
 import { createRequire } from 'node:module';
+import { join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DeviceError } from '../errors.js';
 import type { Binding } from './binding.js';
@@ -10,23 +11,42 @@ interface Loader {
   resolve(root: string): string;
 }
 
+const platform = `${process.platform}-${process.arch}`;
+
+export interface Loaded {
+  binding: Binding;
+  /** Where the binary lies. */
+  path: string;
+  /** Why it was taken, in words. */
+  origin: string;
+}
+
 /** The package's root: two levels above src/native and dist/native alike. */
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+function originOf(path: string): string {
+  const folder = process.env.DEEP_RNN_PREBUILD;
+  if (folder && path.startsWith(resolve(folder))) return 'in the folder that DEEP_RNN_PREBUILD names';
+  if (path.startsWith(join(root, 'prebuilds', sep))) return `supplied with the package for ${platform}`;
+  if (path.startsWith(join(root, 'build', sep))) return 'built on this machine, which goes before a supplied one';
+  return 'found beside the executable that runs this program';
+}
+
 /**
- * Loads the addon and says where it lies.
+ * Loads the addon: a local build, else the binary supplied for this platform.
  *
  * @throws {DeviceError} When there is no binary for this platform, or it does not load.
  */
-export function load(): { binding: Binding; path: string } {
+export function load(): Loaded {
   const loader = createRequire(import.meta.url)('node-gyp-build') as Loader;
   try {
-    return { binding: loader(root), path: loader.resolve(root) };
+    const path = loader.resolve(root);
+    return { binding: loader(root), path, origin: originOf(path) };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new DeviceError(
-      `no native binary of deep-rnn loads on ${process.platform}-${process.arch}: run \`npx deep-rnn build-native\`, ` +
-        `which needs CMake >= 3.18 and a C++17 compiler (${reason})`,
+      `no native binary of deep-rnn loads on ${platform}: run \`npx deep-rnn build-native\`, ` +
+        `which needs CMake >= 3.18, make or Ninja, and a C++17 compiler (${reason})`,
       { cause },
     );
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -56,6 +56,8 @@ describe('the command line', () => {
       [['bench', '--only', 'transformer'], '--only'],
       [['bench', '--threads', '0'], 'Expected an integer of at least 1 for --threads but received "0"'],
       [['doctor', '--verbose'], '--verbose'],
+      [['doctor', 'now'], 'Expected options only but received now'],
+      [['build-native', 'now'], 'Expected no argument but received now'],
     ];
     for (const [args, message] of mistakes) {
       const { status, stderr } = await run(args);
@@ -175,10 +177,38 @@ describe('the command line', () => {
 
   test('doctor tells what there is and tests it', async () => {
     const { status, stdout } = await run(['doctor']);
-    expect(stdout).toMatch(/^deep-rnn {3}\d/);
-    for (const part of [process.version, process.platform, '.node', 'thread', 'CUDA', 'self test  passed in']) {
-      expect(stdout).toContain(part);
-    }
     expect(status).toBe(0);
+    expect(stdout).toMatch(/^binary +.*\.node\n +(built on this machine|supplied with the package)/m);
+    expect(stdout).toMatch(/^cpu +CPU, .* threads?\n +self-test passed in \d+\.\d\d s$/m);
+    expect(stdout).toMatch(/^cuda +/m);
+
+    const report = JSON.parse((await run(['doctor', '--json'])).stdout);
+    expect(report).toMatchObject({ ok: true, fault: null, platform: process.platform, arch: process.arch });
+    expect(report.binary.path).toMatch(/\.node$/);
+    expect(report.backends.map(({ kind }: { kind: string }) => kind)).toEqual(['cpu', 'cuda']);
+    expect(report.backends[0]).toMatchObject({ absent: null, selfTest: { fault: null } });
+  });
+
+  test('without a binary that loads, doctor fails and says in a sentence what to do', async () => {
+    const prebuilds = join(folder, 'broken', 'prebuilds', `${process.platform}-${process.arch}`);
+    mkdirSync(prebuilds, { recursive: true });
+    const sentence =
+      /^FAILED +no native binary of deep-rnn loads on \S+: run `npx deep-rnn build-native`, which needs CMake .*\)$/m;
+    const none = await run(['doctor'], { env: { DEEP_RNN_PREBUILD: join(folder, 'broken') } });
+    expect(none.status).toBe(1);
+    expect(none.stdout).toMatch(sentence);
+    expect(none.stdout).toContain('(No native build was found for platform=');
+
+    writeFileSync(join(prebuilds, 'deep-rnn.node'), 'no program');
+    const broken = await run(['doctor', '--json'], { env: { DEEP_RNN_PREBUILD: join(folder, 'broken') } });
+    expect(broken.status).toBe(1);
+    expect(JSON.parse(broken.stdout)).toMatchObject({ ok: false, binary: null, backends: [] });
+    expect(JSON.parse(broken.stdout).fault).toContain(join(prebuilds, 'deep-rnn.node'));
+  });
+
+  test('build-native names what to install when CMake is missing', async () => {
+    const { status, stderr } = await run(['build-native'], { env: { PATH: folder, Path: folder } });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^deep-rnn: cmake was not found\. It takes CMake >= 3\.18/);
   });
 });

@@ -24,18 +24,17 @@ export function requireBuild(): void {
     throw new Error('dist/ is stale: run npm run build:ts first');
 }
 
-/** Runs Node on a script; `watch` sees the child and everything it has printed so far, at each piece of output. */
-export function runNode(
-  args: readonly string[],
-  options: {
-    cwd?: string;
-    env?: NodeJS.ProcessEnv;
-    watch?: (child: ChildProcess, stdout: string) => void;
-  } = {},
-): Promise<Finished> {
+export interface RunOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  /** Sees the child and everything it has printed so far, at each piece of output. */
+  watch?: (child: ChildProcess, stdout: string) => void;
+}
+
+export function runProgram(command: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   const { cwd = root, env = {}, watch } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, {
+    const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -52,4 +51,9 @@ export function runNode(
     child.on('error', reject);
     child.on('close', (status) => resolve({ status, stdout, stderr }));
   });
+}
+
+/** Runs Node on a script. */
+export function runNode(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return runProgram(process.execPath, args, options);
 }

@@ -1,0 +1,52 @@
+/** The package where no binary fits: built from the sources that it carries, and with node-gyp in a clone. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { makeConsumer, succeed } from '../helpers/consumer.js';
+import { root, runProgram } from '../helpers/programs.js';
+
+const parent = mkdtempSync(join(tmpdir(), 'deep-rnn-source-'));
+afterAll(() => rmSync(parent, { recursive: true }));
+
+test('without a binary it says what to do, and build-native does it', async () => {
+  const { folder, installed } = await makeConsumer(parent);
+  rmSync(join(installed, 'prebuilds'), { recursive: true });
+  const deepRnn = (command: string) => runProgram('npx', ['--no', 'deep-rnn', command], { cwd: folder });
+  const before = await deepRnn('doctor');
+  expect(before.status).toBe(1);
+  expect(before.stdout).toContain('run `npx deep-rnn build-native`');
+
+  await succeed('npx', ['--no', 'deep-rnn', 'build-native'], { cwd: folder });
+  const after = await deepRnn('doctor');
+  expect(after.stdout).toContain('built on this machine');
+  expect(after.stdout).toContain('self-test passed');
+  expect(after.status).toBe(0);
+}, 900_000);
+
+test('node-gyp rebuild delegates to CMake', async () => {
+  const clone = join(parent, 'clone');
+  mkdirSync(clone);
+  const { stdout } = await succeed('git', [
+    'ls-files',
+    '-z',
+    'native',
+    'cmake',
+    'CMakeLists.txt',
+    'binding.gyp',
+    'package.json',
+  ]);
+  for (const name of stdout.split('\0').filter(Boolean)) cpSync(join(root, name), join(clone, name));
+  symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'), 'junction');
+
+  const { stdout: global } = await succeed('npm', ['root', '--global']);
+  const nodeGyp = join(global.trim(), 'npm', 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+  // node-gyp asks for Node's headers even where nothing includes them; those beside this Node save a download.
+  const prefix = dirname(dirname(process.execPath));
+  const headers = existsSync(join(prefix, 'include', 'node', 'node_version.h')) ? [`--nodedir=${prefix}`] : [];
+  await succeed(process.execPath, [nodeGyp, 'rebuild', ...headers], { cwd: clone });
+
+  const binary = join(clone, 'build', 'Release', 'deep_rnn.node');
+  const program = `const { openDevice, describeDevice } = require(${JSON.stringify(binary)}); console.log(describeDevice(openDevice(0, 1, 0)));`;
+  expect((await succeed(process.execPath, ['-e', program])).stdout).toMatch(/^CPU, .*, 1 thread\n$/);
+}, 900_000);

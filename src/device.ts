@@ -5,13 +5,18 @@ import { DeviceError, expected } from './errors.js';
 import type { Binding, DeviceId, Handle, TypedArray } from './native/binding.js';
 import { load } from './native/load.js';
 
+/** The kinds of device. */
 export type DeviceKind = 'cpu' | 'cuda';
 
 /** What a device takes, in bytes: live buffers now and at most so far, and what its allocator holds in all, spare blocks too. */
 export interface DeviceMemory {
+  /** Bytes of the live buffers. */
   bytes: number;
+  /** Live buffers. */
   buffers: number;
+  /** The most that `bytes` was so far. */
   peak: number;
+  /** Bytes that the allocator holds in all, spare blocks included. */
   cached: number;
 }
 
@@ -25,6 +30,7 @@ export interface DevicePeak {
   barrier: number;
 }
 
+/** Options of {@link device}. */
 export interface DeviceOptions {
   /** Threads of a CPU device; 0 takes all that the process may use. */
   threads?: number;
@@ -36,9 +42,11 @@ const CPU = 0;
 
 /** A place where tensors live and are computed with. Opened by {@link device}. */
 export class Device implements Disposable {
+  /** Which kind of device this is. */
   readonly kind: DeviceKind;
   /** One line for people: instruction set and threads, or the GPU's name. */
   readonly description: string;
+  /** Threads that compute; 1 where the device is no CPU. */
   readonly threads: number;
   /** Most bytes that buffers may take together. */
   readonly memoryLimit: number;
@@ -58,6 +66,7 @@ export class Device implements Disposable {
     this.threads = binding.deviceStatistics(this.id)[4];
   }
 
+  /** Whether {@link Device.close} was called. */
   get isClosed(): boolean {
     return this.closed;
   }
@@ -105,6 +114,7 @@ export class Device implements Disposable {
     this.binding.closeDevice(this.id);
   }
 
+  /** The same as {@link Device.close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -2,26 +2,31 @@
 
 /** Base of every error that this package throws on purpose. */
 export class DeepRnnError extends Error {
+  /** The name of the class. */
   override name = 'DeepRnnError';
 }
 
 /** An argument has the wrong type, value or dtype. */
 export class ArgumentError extends DeepRnnError {
+  /** The name of the class. */
   override name = 'ArgumentError';
 }
 
 /** Shapes do not fit the operation or each other. */
 export class ShapeError extends ArgumentError {
+  /** The name of the class. */
   override name = 'ShapeError';
 }
 
 /** A tensor, module or device is used after it was disposed or its scope ended. */
 export class FreedError extends DeepRnnError {
+  /** The name of the class. */
   override name = 'FreedError';
 }
 
 /** The device failed: out of memory, a failing kernel, a closed device, or no such device. */
 export class DeviceError extends DeepRnnError {
+  /** The name of the class. */
   override name = 'DeviceError';
 }
 

@@ -11,7 +11,7 @@ export {
   device,
   setDefaultDevice,
 } from './device.js';
-export type { DType, FloatDType, NestedNumbers, NumberArray } from './dtype.js';
+export type { DataOf, DType, FloatDType, NestedNumbers, NumberArray } from './dtype.js';
 export { ArgumentError, DeepRnnError, DeviceError, FreedError, ShapeError } from './errors.js';
 export {
   decodeSafetensors,
@@ -23,7 +23,7 @@ export {
   writeSafetensors,
 } from './io/safetensors.js';
 export type { GenerationOptions } from './models/generation.js';
-export { LanguageModel, type LanguageModelOptions } from './models/language-model.js';
+export { LanguageModel, type LanguageModelOptions, type LanguageModelOutput } from './models/language-model.js';
 export { type CellOptions, GRUCell, LSTMCell, RNNCell } from './nn/cells.js';
 export { Dropout } from './nn/dropout.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';

@@ -67,6 +67,7 @@ export function record(
   });
 }
 
+/** Options of {@link backward}. */
 export interface BackwardOptions {
   /** Gradient of the result, shaped like it; left out, the result must have one element, and 1 is taken. */
   gradient?: Tensor;

@@ -63,7 +63,9 @@ type Life = 'alive' | 'disposed' | 'scope ended';
  * const values = await x.data(); // Float32Array [1, 2, 3, 4]
  */
 export class Tensor implements Disposable {
+  /** Size of each dimension. */
   readonly shape: readonly number[];
+  /** Type of the elements. */
   readonly dtype: DType;
   /** Number of elements. */
   readonly size: number;
@@ -128,6 +130,7 @@ export class Tensor implements Disposable {
     return this.currentStorage.handle;
   }
 
+  /** Where the elements lie. */
   get device(): Device {
     return this.currentStorage.device;
   }
@@ -137,10 +140,12 @@ export class Tensor implements Disposable {
     return this.shape.length;
   }
 
+  /** Bytes of the elements. */
   get bytes(): number {
     return this.size * bytesPer(this.dtype);
   }
 
+  /** Whether it was disposed or its scope ended. */
   get isDisposed(): boolean {
     return this.life !== 'alive';
   }
@@ -164,6 +169,7 @@ export class Tensor implements Disposable {
     this.end('disposed');
   }
 
+  /** The same as {@link Tensor.dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

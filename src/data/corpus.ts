@@ -7,7 +7,13 @@ import { type TextDownload, timeMachineText } from './time-machine-text.js';
 import { Vocabulary } from './vocabulary.js';
 
 /** Where text comes from: the path of a file, a URL of one, the text itself, or the name of a known text. */
-export type TextSource = string | URL | { text: string };
+export type TextSource =
+  | string
+  | URL
+  | {
+      /** The text itself. */
+      text: string;
+    };
 
 export interface CorpusOptions {
   /** What one token is. Default `'char'`. */
@@ -37,6 +43,7 @@ export class Corpus {
   constructor(
     /** One id a token. */
     readonly ids: Int32Array,
+    /** Which token each id stands for. */
     readonly vocabulary: Vocabulary,
   ) {}
 

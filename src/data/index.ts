@@ -8,6 +8,6 @@ export {
   type SequenceLoader,
 } from './loaders.js';
 export { type Preprocessing, preprocess, type TokenKind, tokenize } from './text.js';
-export { type TimeMachineOptions, timeMachine } from './time-machine.js';
+export { type TimeMachine, type TimeMachineOptions, timeMachine } from './time-machine.js';
 export type { TextDownload } from './time-machine-text.js';
 export { Vocabulary, type VocabularyData, type VocabularyOptions } from './vocabulary.js';

@@ -22,6 +22,7 @@ export interface SequenceLoader extends Iterable<SequenceBatch> {
   readonly consecutive: boolean;
 }
 
+/** Options of {@link ConsecutiveLoader} and {@link RandomLoader}. */
 export interface LoaderOptions {
   /** B: sequences side by side. Default 32. */
   batchSize?: number;
@@ -34,8 +35,11 @@ export interface LoaderOptions {
 }
 
 abstract class PartitionLoader implements SequenceLoader {
+  /** Whether the samples of a minibatch continue those of the one before. */
   abstract readonly consecutive: boolean;
+  /** Sequences in a minibatch, B. */
   readonly batchSize: number;
+  /** Tokens in a sequence, T. */
   readonly steps: number;
   protected readonly ids: Int32Array;
   protected readonly random: RandomSource;
@@ -82,6 +86,7 @@ abstract class PartitionLoader implements SequenceLoader {
     return { x, y, steps, batchSize };
   }
 
+  /** One epoch of minibatches. */
   abstract [Symbol.iterator](): Iterator<SequenceBatch>;
 }
 
@@ -100,6 +105,7 @@ abstract class PartitionLoader implements SequenceLoader {
 export class ConsecutiveLoader extends PartitionLoader {
   readonly consecutive = true;
 
+  /** One epoch of minibatches. */
   *[Symbol.iterator](): Generator<SequenceBatch> {
     const { ids, batchSize, steps } = this;
     const offset = this.drawOffset();
@@ -125,6 +131,7 @@ export class ConsecutiveLoader extends PartitionLoader {
 export class RandomLoader extends PartitionLoader {
   readonly consecutive = false;
 
+  /** One epoch of minibatches. */
   *[Symbol.iterator](): Generator<SequenceBatch> {
     const { ids, batchSize, steps } = this;
     const offset = this.drawOffset();

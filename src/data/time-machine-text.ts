@@ -24,6 +24,7 @@ const ADDRESSES = [
   'https://www.gutenberg.org/cache/epub/35/pg35.txt',
 ];
 
+/** How the text is fetched when it is on no disk. */
 export interface TextDownload {
   /** Milliseconds for each address. Default 30,000. */
   timeout?: number;

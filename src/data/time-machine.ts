@@ -6,6 +6,7 @@ import type { Preprocessing, TokenKind } from './text.js';
 import { type TextLocation, timeMachineText } from './time-machine-text.js';
 import type { Vocabulary } from './vocabulary.js';
 
+/** Options of {@link timeMachine}. */
 export interface TimeMachineOptions extends Omit<LoaderOptions, 'randomOffset'>, TextLocation {
   /** Tokens of the corpus to train on; the vocabulary counts all of them. Default 10,000; `Infinity` for the whole book. */
   maxTokens?: number;
@@ -15,6 +16,16 @@ export interface TimeMachineOptions extends Omit<LoaderOptions, 'randomOffset'>,
   tokens?: TokenKind;
   /** Default `'d2l-2019'`, with which the chapter's printed continuations agree. */
   preprocessing?: Preprocessing;
+}
+
+/** What {@link timeMachine} returns. */
+export interface TimeMachine {
+  /** The minibatches to train on. */
+  loader: SequenceLoader;
+  /** Which token each id stands for. */
+  vocabulary: Vocabulary;
+  /** The text as ids. */
+  corpus: Corpus;
 }
 
 /**
@@ -32,9 +43,7 @@ export interface TimeMachineOptions extends Omit<LoaderOptions, 'randomOffset'>,
  * const { loader, vocabulary, corpus } = await timeMachine({ batchSize: 32, steps: 35 });
  * console.log(vocabulary.size, corpus.text(0, 16)); // 28 'the time machine'
  */
-export async function timeMachine(
-  options: TimeMachineOptions = {},
-): Promise<{ loader: SequenceLoader; vocabulary: Vocabulary; corpus: Corpus }> {
+export async function timeMachine(options: TimeMachineOptions = {}): Promise<TimeMachine> {
   checkOptions(options, 'options', [
     'batchSize',
     'steps',

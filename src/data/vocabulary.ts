@@ -5,6 +5,7 @@ import { joinTokens, TOKEN_KINDS, type TokenKind, tokenize } from './text.js';
 
 export const UNKNOWN = '<unk>';
 
+/** Options of {@link Vocabulary}. */
 export interface VocabularyOptions {
   /** What one token is, used by `encode` on strings and by `decode`. Default `'char'`. */
   kind?: TokenKind;
@@ -16,7 +17,9 @@ export interface VocabularyOptions {
 
 /** A vocabulary as plain data, as `JSON.stringify` writes it. */
 export interface VocabularyData {
+  /** Whether a token is a character or a word. */
   kind: TokenKind;
+  /** All tokens in the order of their ids. */
   tokens: string[];
 }
 
@@ -45,6 +48,7 @@ function compareCodePoints(a: string, b: string): number {
  * vocabulary.encode('hex'); // Int32Array [3, 2, 0]
  */
 export class Vocabulary {
+  /** Whether a token is a character or a word. */
   readonly kind: TokenKind;
   /** The token of each id. */
   readonly tokens: readonly string[];
@@ -108,6 +112,7 @@ export class Vocabulary {
     return joinTokens(tokens, this.kind);
   }
 
+  /** The vocabulary as plain data, for JSON.stringify; {@link Vocabulary.fromJSON} reads it. */
   toJSON(): VocabularyData {
     return { kind: this.kind, tokens: [...this.tokens] };
   }

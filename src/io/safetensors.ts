@@ -10,8 +10,11 @@ import { ArgumentError, describe, expected, ShapeError } from '../errors.js';
 
 /** A tensor's values on the host, row-major. */
 export interface HostTensor {
+  /** Type of the elements. */
   dtype: DType;
+  /** Size of each dimension. */
   shape: readonly number[];
+  /** Elements in row-major order. */
   data: Float32Array | Float64Array | Int32Array;
 }
 
@@ -20,6 +23,7 @@ export type StateDict = Map<string, HostTensor>;
 
 /** The contents of a safetensors file. */
 export interface SafetensorsFile {
+  /** Tensors by name. */
   tensors: StateDict;
   /** Strings of the header's `__metadata__` entry. */
   metadata: Record<string, string>;

@@ -16,6 +16,15 @@ import type { Tensor } from '../tensor.js';
 import { type LanguageModelConfig, readConfig, stackFrom, stackOptions, writeConfig } from './config.js';
 import { checkGenerationOptions, type GenerationOptions, generateTokens } from './generation.js';
 
+/** What {@link LanguageModel.forward} returns. */
+export interface LanguageModelOutput {
+  /** A logit for each token that may come next, [T,B,V]. */
+  logits: Tensor;
+  /** The state after the last step. */
+  state: RecurrentState;
+}
+
+/** Options of {@link LanguageModel}. */
 export interface LanguageModelOptions {
   /** What goes in and comes out. */
   vocabulary: Vocabulary;
@@ -43,10 +52,15 @@ const STREAM_CHUNK = 8;
  * console.log(await model.generate('time traveller', { length: 50 }));
  */
 export class LanguageModel extends Module {
+  /** Which token each id stands for. */
   readonly vocabulary: Vocabulary;
+  /** The vectors of the tokens; absent where tokens enter as one-hot rows. */
   readonly embedding?: Embedding;
+  /** The recurrent stack. */
   readonly rnn: RecurrentStack;
+  /** From the output of the stack to a logit for each token. */
   readonly head: Linear;
+  /** Whether the head's matrix is that of the embedding. */
   readonly tied: boolean;
   private readonly dropout: Dropout;
 
@@ -98,7 +112,7 @@ export class LanguageModel extends Module {
    * @returns `logits` [T,B,V] and the state after the last step.
    * @throws ShapeError or ArgumentError when the tokens or the state do not fit.
    */
-  forward(tokens: Tensor, state?: RecurrentState): { logits: Tensor; state: RecurrentState } {
+  forward(tokens: Tensor, state?: RecurrentState): LanguageModelOutput {
     const x = this.embedding === undefined ? tokens : this.dropout.forward(this.embedding.forward(tokens));
     const { output, state: next } = this.rnn.forward(x, { state });
     return { logits: this.head.forward(this.dropout.forward(output)), state: next };

@@ -13,6 +13,7 @@ import type { RecurrentState } from './state.js';
 
 /** Options of the single-step cells. */
 export interface CellOptions extends ModuleOptions {
+  /** Two biases per gate; default true. */
   bias?: boolean;
 }
 
@@ -28,10 +29,12 @@ export abstract class RecurrentCell extends Module {
     super();
   }
 
+  /** Features of the input, I. */
   get inputSize(): number {
     return this.stack.inputSize!;
   }
 
+  /** Width of the hidden state, H. */
   get hiddenSize(): number {
     return this.stack.hiddenSize;
   }

@@ -12,7 +12,10 @@ import { Module } from './module.js';
  */
 export class Dropout extends Module {
   /** @throws ArgumentError unless p is from 0 to below 1. */
-  constructor(readonly p = 0.5) {
+  constructor(
+    /** Probability of zeroing an element. */
+    readonly p = 0.5,
+  ) {
     super();
     checkNumber(p, 'p', { min: 0, below: 1 });
   }

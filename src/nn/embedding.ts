@@ -20,6 +20,7 @@ export interface EmbeddingOptions extends ModuleOptions {
  * const vectors = new Embedding({ count: 28, size: 16 }).forward(tensor([3, 1], { dtype: 'int32' })); // [2, 16]
  */
 export class Embedding extends Module {
+  /** A vector for each id, [count,size]. */
   readonly weight: Parameter;
 
   /** @throws ArgumentError for wrong options. */

@@ -11,6 +11,7 @@ import type { Tensor } from '../tensor.js';
 export interface Initializer {
   /** For messages, such as `normal(0.01)`. */
   readonly description: string;
+  /** Overwrites all elements of `target`. */
   fill(target: Tensor): void;
 }
 

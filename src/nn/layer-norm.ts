@@ -18,8 +18,11 @@ export interface LayerNormOptions extends ModuleOptions {
  * const y = new LayerNorm(256).forward(randn([35, 32, 256]));
  */
 export class LayerNorm extends Module {
+  /** Factors [size], ones at first. */
   readonly weight: Parameter;
+  /** Summands [size], zeros at first. */
   readonly bias: Parameter;
+  /** Added to the variance. */
   readonly epsilon: number;
 
   /** @throws ArgumentError for wrong options. */

@@ -13,6 +13,7 @@ export interface LinearOptions extends ModuleOptions {
   outputs: number;
   /** Features of the input; taken from the first one when absent. */
   inputs?: number;
+  /** Add a bias; default true. */
   bias?: boolean;
 }
 
@@ -24,8 +25,11 @@ export interface LinearOptions extends ModuleOptions {
  * const y = new Linear({ outputs: 9 }).forward(randn([4, 5])); // [4, 9]
  */
 export class Linear extends Module {
+  /** Features of the output. */
   readonly outputs: number;
+  /** Matrix [outputs,inputs]; absent until the number of inputs is known. */
   weight?: Parameter;
+  /** Summands [outputs]; absent until the number of inputs is known, or for good. */
   bias?: Parameter;
   private readonly hasBias: boolean;
   private readonly device: Device;

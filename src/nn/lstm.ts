@@ -1,6 +1,7 @@
 import { checkOptions } from '../check.js';
 import { RECURRENT_OPTIONS, type RecurrentOptions, RecurrentStack } from './recurrent.js';
 
+/** Options of {@link DeepLSTM}. */
 export interface DeepLSTMOptions extends RecurrentOptions {
   /** Width P of a projection of the hidden state, smaller than hiddenSize (Sak et al., arXiv:1402.1128); 0: none. */
   projSize?: number;

@@ -13,6 +13,7 @@ import { contiguousRuns, gradientsOf, Parameter } from './parameters.js';
 export interface ModuleOptions {
   /** Where the parameters live; the default device when absent. */
   device?: Device;
+  /** Type of the parameters; default float32. */
   dtype?: FloatDType;
 }
 
@@ -55,6 +56,7 @@ export abstract class Module implements Disposable {
   /** @internal */
   protected initialization?: Initialization;
 
+  /** From inputs to outputs; each module says which. */
   abstract forward(...inputs: never[]): unknown;
 
   /** Whether all sizes of this module itself are known, so that its parameters exist. */
@@ -207,6 +209,7 @@ export abstract class Module implements Disposable {
     }
   }
 
+  /** The same as {@link Module.dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -21,7 +21,9 @@ const ALIGNMENT_BYTES = 64;
  * for (const [name, parameter] of model.namedParameters()) console.log(name, parameter.shape);
  */
 export class Parameter extends Tensor {
+  /** Type of the elements. */
   declare readonly dtype: FloatDType;
+  /** The gradient, accumulated in place. */
   declare readonly grad: Tensor;
   /** @internal The buffers that this is a view of. */
   store: ParameterStore;

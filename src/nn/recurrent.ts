@@ -69,6 +69,7 @@ export interface RecurrentInput {
   lengths?: readonly number[] | Int32Array;
 }
 
+/** What a stack returns. */
 export interface RecurrentOutput {
   /** [T,B,D*O], or [B,T,D*O] when batchFirst. */
   output: Tensor;
@@ -86,7 +87,9 @@ export type CellTraits = Pick<RnnConfig, 'cell' | 'projSize' | 'clip'>;
  * they are views of `parametersBlock`.
  */
 export abstract class RecurrentStack extends Module {
+  /** Whether inputs and outputs are [B,T,...]. */
   readonly batchFirst: boolean;
+  /** Where the parameters lie. */
   readonly device: Device;
   /** All weights of the stack as one flat parameter, in the device's layout; undefined until the input size is known. */
   parametersBlock?: Parameter;
@@ -122,6 +125,7 @@ export abstract class RecurrentStack extends Module {
     if (inputSize !== undefined) this.build(inputSize);
   }
 
+  /** The kind of cell: `rnnTanh`, `rnnRelu`, `gru` or `lstm`. */
   get cell(): RnnCell {
     return this.config.cell;
   }
@@ -141,6 +145,7 @@ export abstract class RecurrentStack extends Module {
     return this.handle?.config.inputSize;
   }
 
+  /** Whether a second direction runs from the end. */
   get bidirectional(): boolean {
     return this.config.bidirectional;
   }
@@ -150,14 +155,17 @@ export abstract class RecurrentStack extends Module {
     return this.bidirectional ? 2 : 1;
   }
 
+  /** Two biases per gate, one (`'single'`) or none. */
   get bias(): boolean | 'single' {
     return this.config.bias === 'single' ? 'single' : this.config.bias === 'double';
   }
 
+  /** Probability of zeroing what one layer passes to the next, while training. */
   get dropout(): number {
     return this.config.dropout;
   }
 
+  /** Whether the first layer multiplies its input with a matrix or adds it to every gate. */
   get inputMode(): 'linear' | 'skip' {
     return this.config.inputMode;
   }
@@ -177,6 +185,7 @@ export abstract class RecurrentStack extends Module {
     return this.projSize || this.hiddenSize;
   }
 
+  /** Type of the parameters. */
   get dtype(): FloatDType {
     return this.config.dtype;
   }

@@ -1,7 +1,9 @@
 import { checkChoice, checkOptions } from '../check.js';
 import { RECURRENT_OPTIONS, type RecurrentOptions, RecurrentStack } from './recurrent.js';
 
+/** Options of {@link DeepRNN}. */
 export interface DeepRNNOptions extends RecurrentOptions {
+  /** What is applied to the sum; default `'tanh'`. */
   nonlinearity?: 'tanh' | 'relu';
 }
 

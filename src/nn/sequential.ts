@@ -3,7 +3,10 @@ import type { Tensor } from '../tensor.js';
 import { Module } from './module.js';
 
 /** A module that takes one tensor and returns one. */
-export type Layer = Module & { forward(x: Tensor): Tensor };
+export type Layer = Module & {
+  /** From one tensor to one tensor. */
+  forward(x: Tensor): Tensor;
+};
 
 /**
  * Layers applied one after the other; parameters are named by position, as in `torch.nn.Sequential`.
@@ -12,6 +15,7 @@ export type Layer = Module & { forward(x: Tensor): Tensor };
  * const y = new Sequential(new Linear({ outputs: 16 }), new LayerNorm(16)).forward(randn([4, 5]));
  */
 export class Sequential extends Module {
+  /** The layers, the first to be applied first. */
   readonly layers: readonly Layer[];
 
   /** @throws ArgumentError when an argument is no module. */

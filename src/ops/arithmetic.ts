@@ -6,6 +6,7 @@ import type { Shape } from './layout.js';
 import { checkFloatTensor, checkLike, checkScalar, checkTensor } from './operands.js';
 import { binary, castTo, emptyLike, fill, scalarLike, select, sumTo, unary } from './primitives.js';
 
+/** What arithmetic takes beside a tensor: another one, broadcast, or a number. */
 export type Operand = Tensor | number;
 
 /**

@@ -21,8 +21,11 @@ import { emptyLike, fill, scatterAdd } from './primitives.js';
 
 /** Where and how a new tensor is made; by default float32 on the default device. */
 export interface CreateOptions {
+  /** Type of the elements. */
   dtype?: DType;
+  /** Where the tensor lies; default {@link defaultDevice}. */
   device?: Device;
+  /** Whether {@link backward} computes its gradient; default false. */
   requiresGrad?: boolean;
 }
 
@@ -31,9 +34,13 @@ export interface TensorOptions extends CreateOptions {
   shape?: readonly number[];
 }
 
+/** Options of {@link rand} and {@link randn}. */
 export interface RandomOptions {
+  /** Type of the elements; default float32. */
   dtype?: FloatDType;
+  /** Where the tensor lies; default {@link defaultDevice}. */
   device?: Device;
+  /** Whether {@link backward} computes its gradient; default false. */
   requiresGrad?: boolean;
   /** Left out, a fresh one is taken from the stream that `manualSeed` starts. */
   seed?: number;

@@ -9,6 +9,7 @@ import { checkFloatTensor, checkProbability } from './operands.js';
 import { binary, emptyLike } from './primitives.js';
 import { reshape } from './shape.js';
 
+/** Options of {@link dropout}. */
 export interface DropoutOptions {
   /** false: the values pass unchanged. */
   training?: boolean;

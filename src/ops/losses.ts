@@ -17,11 +17,13 @@ export type Reduction = 'mean' | 'sum' | 'none';
 
 const REDUCTIONS: readonly Reduction[] = ['mean', 'sum', 'none'];
 
+/** What every loss takes. */
 export interface LossOptions {
   /** Default 'mean'. */
   reduction?: Reduction;
 }
 
+/** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions extends LossOptions {
   /** Samples with this target count for nothing; default -100. */
   ignoreIndex?: number;

@@ -7,6 +7,7 @@ import { sqrt, square } from './elementwise.js';
 import { checkFloatTensor, checkLike, checkTensorShape } from './operands.js';
 import { mean } from './reduce.js';
 
+/** Options of {@link layerNorm}. */
 export interface LayerNormOptions {
   /** Scale of each element of the last axis; left out: 1. */
   weight?: Tensor;

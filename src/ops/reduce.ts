@@ -7,6 +7,7 @@ import { checkAxes, checkAxis, reducedShape } from './layout.js';
 import { checkFloatTensor, checkTensor } from './operands.js';
 import { around, emptyLike, expand, fill, reduce, scatterAdd, unary } from './primitives.js';
 
+/** Options of the reductions. */
 export interface ReduceOptions {
   /** Keeps the reduced axes with length 1. */
   keepDims?: boolean;

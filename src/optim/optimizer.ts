@@ -11,17 +11,21 @@ import { Tensor } from '../tensor.js';
 
 /** Parameters that follow other numbers than the rest; the first group that matches a parameter's name takes it. */
 export interface ParameterGroup {
+  /** Which parameters by their names. */
   parameters: RegExp | ((name: string) => boolean);
   /** In proportion to the optimizer's own rate when that changes. */
   learningRate?: number;
+  /** Replaces the optimizer's weight decay. */
   weightDecay?: number;
 }
 
 /** Options of every optimizer. */
 export interface OptimizerOptions {
+  /** Factor of the update; default 0.001 for Adam and AdamW, 0.01 for RMSprop and Adagrad, none for SGD. */
   learningRate?: number;
   /** Adds weightDecay · parameter to the gradient (AdamW: shrinks the parameter instead). */
   weightDecay?: number;
+  /** Parameters with settings of their own; the first group that matches counts. */
   groups?: ParameterGroup[];
 }
 
@@ -197,6 +201,7 @@ export abstract class Optimizer implements Disposable {
     this.model = undefined;
   }
 
+  /** The same as {@link Optimizer.dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -2,11 +2,13 @@ import { checkBoolean, checkNumber, checkOptions } from '../check.js';
 import { OPTIMIZER } from '../native/binding.js';
 import { OPTIMIZER_OPTIONS, Optimizer, type OptimizerOptions } from './optimizer.js';
 
+/** Options of {@link RMSprop}. */
 export interface RMSpropOptions extends OptimizerOptions {
   /** Decay of the mean of squared gradients. */
   alpha?: number;
   /** Added to the root of that mean. */
   epsilon?: number;
+  /** Share of the last update that is added; default 0. */
   momentum?: number;
   /** Subtracts the squared mean gradient from the mean of squares. */
   centered?: boolean;

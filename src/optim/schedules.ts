@@ -5,7 +5,11 @@ import { Optimizer } from './optimizer.js';
 
 /** Anything that changes an optimizer's rate when told that an epoch (or whatever it counts) is over. */
 export interface Schedule {
-  /** @param metric What is watched, such as the validation loss; only {@link ReduceLROnPlateau} needs it. */
+  /**
+   * Tells that one more epoch, or whatever is counted, is over.
+   *
+   * @param metric What is watched, such as the validation loss; only {@link ReduceLROnPlateau} needs it.
+   */
   step(metric?: number): void;
 }
 
@@ -18,6 +22,7 @@ abstract class ClosedFormSchedule implements Schedule {
     this.base = checkOptimizer(optimizer).learningRate;
   }
 
+  /** Counts one more step and sets the optimizer's learning rate. */
   step(): void {
     this.steps++;
     this.apply();
@@ -127,9 +132,11 @@ export class LinearLR extends ClosedFormSchedule {
   }
 }
 
+/** Options of {@link ReduceLROnPlateau}. */
 export interface ReduceLROnPlateauOptions {
   /** Whether the metric should fall or rise. */
   mode?: 'min' | 'max';
+  /** What the learning rate is multiplied with; default 0.1. */
   factor?: number;
   /** Steps without improvement that are tolerated. */
   patience?: number;
@@ -139,6 +146,7 @@ export interface ReduceLROnPlateauOptions {
   thresholdMode?: 'rel' | 'abs';
   /** Steps after a reduction in which nothing is counted. */
   cooldown?: number;
+  /** The learning rate never falls below this; default 0. */
   minLearningRate?: number;
   /** Smaller reductions are left out. */
   epsilon?: number;

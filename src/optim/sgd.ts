@@ -3,11 +3,15 @@ import { ArgumentError } from '../errors.js';
 import { OPTIMIZER } from '../native/binding.js';
 import { OPTIMIZER_OPTIONS, Optimizer, type OptimizerOptions } from './optimizer.js';
 
+/** Options of {@link SGD}. */
 export interface SGDOptions extends OptimizerOptions {
+  /** Factor of the update. */
   learningRate: number;
+  /** Share of the last update that is kept; default 0. */
   momentum?: number;
   /** Of the momentum. */
   dampening?: number;
+  /** Look ahead along the momentum (Nesterov); default false. */
   nesterov?: boolean;
 }
 

@@ -15,8 +15,11 @@ export type CarriedState =
   | readonly CarriedState[]
   | { readonly [name: string]: CarriedState };
 
-/** A source of minibatches: each iteration is one epoch. `consecutive` says that the state may be carried between them. */
-export type BatchSource<B> = (Iterable<B> | AsyncIterable<B>) & { readonly consecutive?: boolean };
+/** A source of minibatches: each iteration is one epoch. */
+export type BatchSource<B> = (Iterable<B> | AsyncIterable<B>) & {
+  /** Whether the samples of a minibatch continue those of the one before, so that the state may be carried over. */
+  readonly consecutive?: boolean;
+};
 
 /** What a loss function returns. */
 export interface LossResult {

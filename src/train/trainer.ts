@@ -16,7 +16,9 @@ import { type BatchSource, type CarriedState, type LossResult, Pace, pass } from
 /** Computes the loss of one minibatch; `state` is what the minibatch before it returned, undefined for a fresh start. */
 export type LossFunction<M extends Module, B> = (model: M, batch: B, state: CarriedState) => LossResult;
 
+/** Options of {@link Trainer}. */
 export interface TrainerOptions<M extends Module, B> {
+  /** What changes the parameters. */
   optimizer: Optimizer;
   /** Scales all gradients together so that their norm is at most this. Default: no limit. */
   clipNorm?: number;
@@ -28,9 +30,11 @@ export interface TrainerOptions<M extends Module, B> {
   scheduleEvery?: 'epoch' | 'step';
   /** Default: the mean cross-entropy of the next token, for a {@link LanguageModel}. */
   loss?: LossFunction<M, B>;
+  /** What is told how training goes. */
   callbacks?: TrainerCallbacks | readonly TrainerCallbacks[];
 }
 
+/** Options of {@link Trainer.fit}. */
 export interface FitOptions<B> {
   /** How many epochs to train; `Infinity`: until the iteration is left or aborted. */
   epochs: number;
@@ -56,7 +60,9 @@ export interface FitOptions<B> {
  * for await (const epoch of trainer.fit(loader, { epochs: 500 })) console.log(epoch.number, epoch.perplexity);
  */
 export class Trainer<M extends Module = LanguageModel, B = SequenceBatch> {
+  /** What is trained. */
   readonly model: M;
+  /** What changes its parameters. */
   readonly optimizer: Optimizer;
   private readonly loss: LossFunction<M, B>;
   private readonly options: TrainerOptions<M, B>;

@@ -113,7 +113,7 @@ template <class N>
 class TransposedPieces {
   using E = Sum<N>;
   // A block of each with this many rows fits the first-level cache; B's blocks stay in the second while those of A pass.
-  static constexpr int64_t kRows = 128 * kNumbersPerSlot<N>, kABlocks = 8, kBBlocks = 8;
+  static constexpr int64_t kRows = 128 * kNumbersPerSlot<N>, kABlocks = 4, kBBlocks = 8;
   // Where two rows share a slot, blocks are made panels first.
   static constexpr bool kPacks = kNumbersPerSlot<N> > 1;
 

@@ -118,8 +118,12 @@ void test_greedy(const cpu::KernelSet& kernels) {
     cpu::Team alone(1), two(2);
     const Generated<double> one = generate<double>(alone, kernels, model, prefix, greedy(20));
     check_greedy(model, prefix, one, what);
-    const Generated<double> same = generate<double>(two, kernels, model, prefix, greedy(20));
-    check(one.tokens == same.tokens && one.h == same.h && one.c == same.c, what + ": two threads change the result");
+    for (int threads = 2; threads <= 4; threads++) {
+      cpu::Team team(threads);
+      const Generated<double> same = generate<double>(team, kernels, model, prefix, greedy(20));
+      check(one.tokens == same.tokens && one.h == same.h && one.c == same.c,
+            what + ": " + std::to_string(threads) + " threads change the result");
+    }
     const Generated<float> floats = generate<float>(two, kernels, model, prefix, greedy(3));
     for (int32_t token : floats.tokens) check(token >= 0 && token < model.V, what + " float32");
 

@@ -9,7 +9,9 @@ import { heading, line, machine, measure, type Row } from '#bench/measure';
 import { HEADLINE, type Workload } from '#bench/workload';
 import { findPython, PyTorch } from './peers.js';
 import { measurePhases, type Phases } from './phases.js';
+import { type Scaling, scalingLines, scalingOf } from './scaling.js';
 import { SUITES, type SuiteName } from './suites.js';
+import { measureSystem, type System, systemLines } from './system.js';
 import { measureWholeProgram, type WholeProgram } from './whole-program.js';
 
 const USAGE = `npm run bench -- [options]
@@ -25,9 +27,12 @@ const USAGE = `npm run bench -- [options]
 Python with PyTorch: python3, or what DEEP_RNN_PYTHON names.
 `;
 
+type ReportRow = Row & { phases?: Phases; scaling?: Scaling };
+
 interface Report {
-  rows: (Row & { phases?: Phases })[];
+  rows: ReportRow[];
   wholeProgram?: WholeProgram;
+  system?: System;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -56,11 +61,12 @@ const print = (text: string) => {
   if (!options.json) console.log(text);
 };
 
-async function measureBeside(pytorch: PyTorch | undefined, workload: Workload): Promise<Row & { phases?: Phases }> {
+async function measureBeside(suite: SuiteName, pytorch: PyTorch | undefined, workload: Workload): Promise<ReportRow> {
   using cpu = device('cpu', { threads: workload.threads ?? threads });
   const rivals = (await pytorch?.contestants(workload, cpu.threads, options.compile)) ?? [];
   const row = await measure(workload, cpu, rivals, timing);
   for (const rival of rivals) rival.close();
+  if (suite === 'scaling') return { ...row, scaling: scalingOf(row, workload, cpu.memory()) };
   // The parts that this can tell apart are those of a step over whole sequences.
   if (workload.task !== 'train' || workload.lengths) return row;
   return { ...row, phases: await measurePhases(workload, cpu, { ...timing, seconds: timing.seconds / 4 }) };
@@ -71,7 +77,7 @@ async function measureSuite(name: SuiteName, pytorch: PyTorch | undefined): Prom
   const workloads = SUITES[name].filter((each) => isWanted(each.name) && (each.threads ?? 1) <= threads);
   if (workloads.length > 0) print(`\n${heading(pytorch && `PyTorch ${pytorch.version}`)}`);
   for (const workload of workloads) {
-    const row = await measureBeside(pytorch, workload);
+    const row = await measureBeside(name, pytorch, workload);
     report.rows.push(row);
     print(line(row));
   }
@@ -85,6 +91,12 @@ async function measureSuite(name: SuiteName, pytorch: PyTorch | undefined): Prom
       ),
     );
   }
+  for (const text of scalingLines(report.rows)) print(text);
+  if (name === 'system') {
+    report.system = await measureSystem(threads, timing);
+    print('');
+    for (const text of systemLines(report.system)) print(text);
+  }
   if (name === 'main' && isWanted('whole program')) {
     using cpu = device('cpu', { threads });
     report.wholeProgram = await measureWholeProgram(cpu, { ...timing, rounds: 2 * timing.rounds });
@@ -96,7 +108,7 @@ async function measureSuite(name: SuiteName, pytorch: PyTorch | undefined): Prom
 }
 
 function phaseLine(name: string, cells: readonly string[]): string {
-  return name.padEnd(32) + cells.map((cell) => cell.padStart(10)).join('');
+  return name.padEnd(42) + cells.map((cell) => cell.padStart(10)).join('');
 }
 
 /** Four digits are more than any of this is worth. */
@@ -108,14 +120,13 @@ const python = findPython();
 if (!python)
   console.error('PyTorch was not found, so nothing is compared. DEEP_RNN_PYTHON names a Python that has it.');
 const pytorch = python === undefined ? undefined : await PyTorch.start(python, root);
-print(`${machine(threads)}; float32; ${timing.rounds} rounds of ${timing.seconds} s each, in turn`);
+print(`${machine(threads)}; ${timing.rounds} rounds of ${timing.seconds} s each, in turn`);
 const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
 for (const suite of suites) {
   const report = await measureSuite(suite, pytorch);
   const record = {
     date: new Date().toISOString(),
     machine: machine(threads),
-    precision: 'float32',
     versions: { 'deep-rnn': version, node: process.version, pytorch: pytorch?.version },
     timing,
     ...report,

@@ -25,12 +25,14 @@ const DEEPBENCH = (
   return { ...HEADLINE, name, task: 'stack', cell, layers: 1, hidden, batch, steps };
 });
 
-/** How cost grows with each dimension of the headline, the others fixed. */
+/** How cost and memory grow with each dimension of the headline, the others fixed. */
 const SCALING = [
+  HEADLINE,
   ...[9, 18, 70, 140].map((steps): Workload => ({ ...HEADLINE, name: `LSTM 2x256, ${steps} steps`, steps })),
   ...[1, 3, 4, 6].map((layers): Workload => ({ ...HEADLINE, name: `LSTM ${layers}x256, 35 steps`, layers })),
   ...[128, 384, 512, 768].map((hidden): Workload => ({ ...HEADLINE, name: `LSTM 2x${hidden}, 35 steps`, hidden })),
 ];
 
-export const SUITES = { main: MAIN_SUITE, grid: GRID, deepbench: DEEPBENCH, scaling: SCALING } as const;
+/** `system` has no rows: bench/system.ts measures the process as a whole. */
+export const SUITES = { main: MAIN_SUITE, grid: GRID, deepbench: DEEPBENCH, scaling: SCALING, system: [] } as const;
 export type SuiteName = keyof typeof SUITES;

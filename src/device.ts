@@ -8,16 +8,20 @@ import { load } from './native/load.js';
 /** The kinds of device. */
 export type DeviceKind = 'cpu' | 'cuda';
 
-/** What a device takes, in bytes: live buffers now and at most so far, and what its allocator holds in all, spare blocks too. */
+/** What a device takes. */
 export interface DeviceMemory {
-  /** Bytes of the live buffers. */
+  /** Bytes of live buffers. */
   bytes: number;
-  /** Live buffers. */
+  /** How many live buffers there are. */
   buffers: number;
-  /** The most that `bytes` was so far. */
+  /** The most bytes of live buffers so far. */
   peak: number;
-  /** Bytes that the allocator holds in all, spare blocks included. */
+  /** Bytes that the allocator holds in all, spare blocks too. */
   cached: number;
+  /** Bytes of scratch memory beside the buffers, as far as queued commands have run. */
+  scratch: number;
+  /** How many blocks were taken from the system so far, for buffers and scratch memory. */
+  systemAllocations: number;
 }
 
 /** What a device reaches at most, as {@link Device.measurePeak} found it. */
@@ -74,8 +78,8 @@ export class Device implements Disposable {
   /** What the live buffers take now; commands still queued count as done. */
   memory(): DeviceMemory {
     this.checkOpen();
-    const [bytes, buffers, peak, cached] = this.binding.deviceStatistics(this.id);
-    return { bytes, buffers, peak, cached };
+    const [bytes, buffers, peak, cached, , , scratch, systemAllocations] = this.binding.deviceStatistics(this.id);
+    return { bytes, buffers, peak, cached, scratch, systemAllocations };
   }
 
   /**

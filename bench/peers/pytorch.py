@@ -42,6 +42,11 @@ def compiled(function):
     return outer
 
 
+def rounding(case: dict):
+    """The context in which products take operands of the case's precision."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=case["precision"] == "bfloat16")
+
+
 def training(case: dict):
     T, B, V = case["steps"], case["batch"], case["vocabulary"]
     rnn, head = stack_of(case, V), head_of(case)
@@ -67,7 +72,8 @@ def training(case: dict):
 
     def step() -> None:
         optimizer.zero_grad()
-        loss = loss_of(x, y)
+        with rounding(case):
+            loss = loss_of(x, y)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
@@ -94,7 +100,8 @@ def stack(case: dict):
         for _ in range(count):
             rnn.zero_grad()
             x.grad = None
-            total = total_of(x)
+            with rounding(case):
+                total = total_of(x)
             total.backward()
             total.item()
 
@@ -110,8 +117,10 @@ def generation(case: dict):
     def run(count: int) -> None:
         token, state = torch.ones(1, 1, dtype=torch.long), None
         for _ in range(count):
-            output, state = rnn(F.one_hot(token, V).float(), state)
-            token = torch.tensor([[int(head(output.reshape(1, -1)).argmax(dim=1))]])
+            with rounding(case):
+                output, state = rnn(F.one_hot(token, V).float(), state)
+                logits = head(output.reshape(1, -1))
+            token = torch.tensor([[int(logits.argmax(dim=1))]])
 
     return run
 

@@ -45,8 +45,9 @@ Napi::Value describe_device(Environment& environment, const Napi::CallbackInfo& 
 Napi::Value device_statistics(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "deviceStatistics", 1);
   const Device& device = device_argument(environment, arguments, 0);
-  const double numbers[] = {double(device.live_bytes()), double(device.live_buffers()),      double(device.peak_bytes()),
-                            double(device.held_bytes()), double(device.backend().threads()), double(device.commands_run())};
+  const double numbers[] = {double(device.live_bytes()),    double(device.live_buffers()),      double(device.peak_bytes()),
+                            double(device.held_bytes()),    double(device.backend().threads()), double(device.commands_run()),
+                            double(device.scratch_bytes()), double(device.system_allocations())};
   auto statistics = Napi::Float64Array::New(info.Env(), sizeof(numbers) / sizeof(*numbers));
   std::memcpy(statistics.Data(), numbers, sizeof(numbers));
   return statistics;

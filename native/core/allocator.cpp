@@ -72,6 +72,7 @@ void* Allocator::take(size_t size) {
       void* data = backend_.allocate(size);
       blocks_.emplace(data, size);
       held_.fetch_add(size, std::memory_order_relaxed);
+      allocations_.fetch_add(1, std::memory_order_relaxed);
       return data;
     } catch (const std::bad_alloc&) {
       trim();

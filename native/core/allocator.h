@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <unordered_map>
 #include <vector>
 
@@ -9,9 +10,9 @@
 
 namespace deep_rnn {
 
-// Used by the stream thread only, but for held(). A step of training asks for the same sizes again and again, so after the
-// first one nothing reaches the backend. The cache is emptied when the backend runs out, when it has outgrown the peak of the
-// memory in use (sizes that never come back), and when what is held would pass `limit` (0: none).
+// Used by the stream thread only, but for held() and allocations(). A step of training asks for the same sizes again and again,
+// so after the first one nothing reaches the backend. The cache is emptied when the backend runs out, when it has outgrown the
+// peak of the memory in use (sizes that never come back), and when what is held would pass `limit` (0: none).
 class Allocator {
  public:
   // With `poison`, memory is handed out full of NaN (as int32: -1), which makes reading undefined contents visible.
@@ -30,6 +31,8 @@ class Allocator {
   size_t in_use() const { return in_use_; }
   // Bytes taken from the backend, cached blocks included. Any thread.
   size_t held() const { return held_.load(std::memory_order_relaxed); }
+  // How many blocks were taken from the backend. Any thread.
+  uint64_t allocations() const { return allocations_.load(std::memory_order_relaxed); }
 
   // What is really taken for `bytes`: eight classes between powers of two, so at most an eighth is wasted.
   static size_t block_size(size_t bytes);
@@ -44,6 +47,7 @@ class Allocator {
   std::unordered_map<void*, size_t> blocks_;  // every block held
   size_t in_use_ = 0, peak_ = 0, cached_ = 0;
   std::atomic<size_t> held_{0};
+  std::atomic<uint64_t> allocations_{0};
 };
 
 }  // namespace deep_rnn

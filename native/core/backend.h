@@ -33,6 +33,9 @@ class Backend {
   // Memory of the device, at least 64-byte aligned. allocate throws std::bad_alloc when there is none left.
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* data, size_t bytes) = 0;
+  // What the backend holds beside that for its own use, and how often it has asked the system for it. Any thread.
+  virtual size_t scratch_bytes() const { return 0; }
+  virtual uint64_t scratch_allocations() const { return 0; }
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* device, size_t bytes) = 0;
   virtual void synchronize() = 0;

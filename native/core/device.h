@@ -30,6 +30,9 @@ class Device {
   size_t live_buffers() const { return live_buffers_; }
   size_t peak_bytes() const { return peak_bytes_; }
   size_t held_bytes() const { return stream_.allocator().held(); }
+  size_t scratch_bytes() const { return backend().scratch_bytes(); }
+  // Of buffers and of scratch memory, from the system.
+  uint64_t system_allocations() const { return stream_.allocator().allocations() + backend().scratch_allocations(); }
   uint64_t commands_run() const { return stream_.commands_run(); }
 
  private:

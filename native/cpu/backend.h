@@ -20,6 +20,8 @@ class CpuBackend final : public Backend {
 
   void* allocate(size_t bytes) override;
   void release(void* data, size_t bytes) override;
+  size_t scratch_bytes() const override { return workspace_.capacity(); }
+  uint64_t scratch_allocations() const override { return workspace_.allocations(); }
   void upload(void* device, const void* host, size_t bytes) override;
   void download(void* host, const void* device, size_t bytes) override;
   void synchronize() override {}

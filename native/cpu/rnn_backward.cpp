@@ -25,8 +25,10 @@ class Backward {
     const int64_t rows = shape.steps * shape.batch, input_blocks = blocks_of(desc_.input_size);
     const int64_t output_blocks = shape.directions * shape.output_blocks;
     runs_ = carver.array<RowRun>(2 * shape.steps);
-    dy_ = carver.array<E>(output_blocks * shape.block);
-    if (desc_.layers > 1 || args.dx) dx_ = carver.array<E>(std::max(output_blocks, input_blocks) * shape.block);
+    // They change places at every layer, so either may end up with the gradient of the input.
+    const int64_t widest = std::max(output_blocks, args.dx ? input_blocks : 0);
+    dy_ = carver.array<E>(widest * shape.block);
+    if (desc_.layers > 1 || args.dx) dx_ = carver.array<E>(widest * shape.block);
     dh_ = carver.array<E>(shape.output_blocks * shape.state_block);
     if (shape.has_cell_state()) dc_ = carver.array<E>(shape.unit_blocks * shape.state_block);
     if (kRounds) dgates_ = carver.array<N>(shape.order.positions * shape.unit_blocks * shape.block);

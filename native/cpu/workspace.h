@@ -1,5 +1,6 @@
 // Scratch memory of one backend.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,10 +22,13 @@ class Workspace {
       clear();
       memory_ = allocate_memory(bytes);
       capacity_ = bytes;
+      allocations_++;
     }
     return memory_;
   }
+  // Any thread.
   size_t capacity() const { return capacity_; }
+  uint64_t allocations() const { return allocations_; }
 
  private:
   void clear() {
@@ -34,7 +38,8 @@ class Workspace {
   }
 
   void* memory_ = nullptr;
-  size_t capacity_ = 0;
+  std::atomic<size_t> capacity_{0};
+  std::atomic<uint64_t> allocations_{0};
 };
 
 // Cuts one piece of memory into aligned arrays. Without memory it only measures, so one function can describe both.

@@ -119,13 +119,14 @@ void test_greedy(const cpu::KernelSet& kernels) {
     cpu::Team alone(1), two(2);
     const Generated<double> one = generate<double>(alone, kernels, model, prefix, greedy(20));
     check_greedy(model, prefix, one, what);
-    // Long enough for the tuner to try one and two threads.
-    const Generated<double> long_alone = generate<double>(alone, kernels, model, prefix, greedy(300));
-    const Generated<double> long_two = generate<double>(two, kernels, model, prefix, greedy(300));
-    check(long_alone.tokens == long_two.tokens && long_alone.h == long_two.h && long_alone.c == long_two.c,
-          what + ": two threads change the result of a long run");
-    const Generated<double> same = generate<double>(two, kernels, model, prefix, greedy(20));
-    check(one.tokens == same.tokens && one.h == same.h && one.c == same.c, what + ": two threads change the result");
+    // Long enough for the tuner to try every way of sharing.
+    const Generated<double> long_alone = generate<double>(alone, kernels, model, prefix, greedy(400));
+    for (int threads = 2; threads <= 4; threads++) {
+      cpu::Team team(threads);
+      const Generated<double> same = generate<double>(team, kernels, model, prefix, greedy(400));
+      check(same.tokens == long_alone.tokens && same.h == long_alone.h && same.c == long_alone.c,
+            what + ": " + std::to_string(threads) + " threads change the result");
+    }
     const Generated<float> floats = generate<float>(two, kernels, model, prefix, greedy(3));
     for (int32_t token : floats.tokens) check(token >= 0 && token < model.V, what + " float32");
 

@@ -40,6 +40,7 @@ const std::vector<Options> kOptions = {
     {"lstm skip", Cell::lstm, 33, 33, 0, 2, 3, 2, false, true, kTwofold, 0, 0, false, false, true},
     {"lstm tokens", Cell::lstm, 28, 8, 0, 2, 7, 3, false, false, kTwofold, 0, 0, true, true, true},
     {"lstm tokens bidirectional", Cell::lstm, 50, 8, 0, 1, 3, 3, true, false, kNone, 0, 0, true, true, true},
+    {"lstm projection wide input", Cell::lstm, 70, 37, 5, 2, 4, 3, false, false, kTwofold, 0, 0, false, false, true},
     {"gru", Cell::gru, 3, 5, 0, 1, 4, 2, false, false, kTwofold, 0, 0, false, false, true},
     {"gru deep bidirectional", Cell::gru, 5, 35, 0, 3, 4, 4, true, false, kTwofold, 0.5, 0, true, false, true},
     {"gru single bias", Cell::gru, 6, 4, 0, 2, 3, 2, false, false, kSingle, 0, 0, false, false, false},

@@ -15,10 +15,11 @@ export interface Rate {
 export interface Row {
   readonly name: string;
   readonly threads: number;
+  readonly precision: Workload['precision'];
   readonly ours: Rate;
   /** 10^9 floating-point operations a second of the median. */
   readonly gigaflops: number;
-  /** The peak of the same threads, measured between the rounds; median. */
+  /** The peak of the same threads in the row's precision, measured between the rounds; median. */
   readonly peakGigaflops: number;
   /** gigaflops / peakGigaflops */
   readonly shareOfPeak: number;
@@ -46,11 +47,12 @@ export async function measure(
     const tokens = tokensPerRun(workload);
     const [ourRates, ...rivalRates] = seconds.map((rounds) => rounds.map((each) => tokens / each));
     const gigaflops = median(ourRates) * flopsPerToken(workload) * 1e-9;
-    const peakGigaflops = median(peaks.map(({ float32 }) => float32)) * 1e-9;
+    const peakGigaflops = median(peaks.map((peak) => peak[workload.precision])) * 1e-9;
     const best = rivalRates.reduce((a, b, i) => (median(b) > median(rivalRates[a]) ? i : a), 0);
     return {
       name: workload.name,
       threads: cpu.threads,
+      precision: workload.precision,
       ours: rateOf(ourRates),
       gigaflops,
       peakGigaflops,
@@ -72,7 +74,7 @@ function rateOf(rates: readonly number[]): Rate {
 
 const columns = (cells: readonly string[]) =>
   cells
-    .map((cell, i) => cell.padEnd([34, 22, 9, 8, 10, 24, 7][i]))
+    .map((cell, i) => cell.padEnd([42, 22, 9, 8, 10, 24, 7][i]))
     .join('')
     .trimEnd();
 

@@ -52,8 +52,8 @@ export function tokensOf({ steps, batch, vocabulary, lengths }: Workload): { x: 
 }
 
 function stackOf(workload: Workload, inputSize: number, device: Device): RecurrentStack {
-  const { cell, layers, hidden: hiddenSize, projection: projSize, bidirectional } = workload;
-  const options = { layers, hiddenSize, inputSize, bidirectional, device };
+  const { cell, layers, hidden: hiddenSize, projection: projSize, bidirectional, precision } = workload;
+  const options = { layers, hiddenSize, inputSize, bidirectional, precision, device };
   if (cell === 'lstm') return new DeepLSTM({ ...options, projSize });
   if (cell === 'gru') return new DeepGRU(options);
   return new DeepRNN({ ...options, nonlinearity: cell === 'rnnRelu' ? 'relu' : 'tanh' });

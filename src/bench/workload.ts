@@ -9,6 +9,8 @@ export interface Workload {
    * batch 1, the likeliest each time.
    */
   readonly task: 'train' | 'stack' | 'generate';
+  /** Of the operands of the recurrent products. */
+  readonly precision: 'float32' | 'bfloat16';
   readonly cell: 'lstm' | 'gru' | 'rnnTanh' | 'rnnRelu';
   /** L */
   readonly layers: number;
@@ -33,6 +35,7 @@ export interface Workload {
 export const HEADLINE: Workload = {
   name: 'LSTM 2x256, batch 32',
   task: 'train',
+  precision: 'float32',
   cell: 'lstm',
   layers: 2,
   hidden: 256,
@@ -49,8 +52,7 @@ export function uniformLengths(batch: number, steps: number): number[] {
   return Array.from({ length: batch }, (_, i) => 1 + Math.floor((((i + 1) * 0.6180339887) % 1) * steps));
 }
 
-/** What a user is likely to train, and generation. */
-export const MAIN_SUITE: readonly Workload[] = [
+const FLOAT32_ROWS: readonly Workload[] = [
   HEADLINE,
   { ...HEADLINE, name: 'GRU 2x256, batch 32', cell: 'gru' },
   { ...HEADLINE, name: 'RNN 2x256, batch 32', cell: 'rnnTanh' },
@@ -65,6 +67,14 @@ export const MAIN_SUITE: readonly Workload[] = [
       const name = `generate, LSTM 2x${hidden}, ${threads} thread${threads === 1 ? '' : 's'}`;
       return { ...HEADLINE, name, task: 'generate', hidden, batch: 1, threads };
     }),
+  ),
+];
+
+/** What a user is likely to train, and generation, in both precisions. */
+export const MAIN_SUITE: readonly Workload[] = [
+  ...FLOAT32_ROWS,
+  ...FLOAT32_ROWS.filter(({ lengths, projection }) => lengths === undefined && projection === 0).map(
+    (row): Workload => ({ ...row, name: `${row.name}, bfloat16`, precision: 'bfloat16' }),
   ),
 ];
 

@@ -38,7 +38,7 @@ Usage: deep-rnn bench [options]
       throw options.mistake(`a part of ${MAIN_SUITE.map(({ name }) => name).join('; ')}`, 'only');
 
     const json = options.flag('json');
-    if (!json) console.log(`${machine(threads)}, float32\n\n${heading()}`);
+    if (!json) console.log(`${machine(threads)}\n\n${heading()}`);
     const rows: Row[] = [];
     for (const workload of workloads) {
       using cpu = device('cpu', { threads: workload.threads ?? threads });

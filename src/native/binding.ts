@@ -75,7 +75,10 @@ export interface Binding {
   closeDevice(device: DeviceId): void;
   /** *Immediate.* One line for people: instruction set and threads, or the GPU. */
   describeDevice(device: DeviceId): string;
-  /** *Immediate.* [bytes in live buffers, live buffers, peak bytes, bytes held by the allocator, threads, commands run]. */
+  /**
+   * *Immediate.* [bytes in live buffers, live buffers, peak bytes, bytes held by the allocator, threads, commands run, bytes
+   * of scratch memory, blocks ever taken from the system].
+   */
   deviceStatistics(device: DeviceId): Float64Array;
   /** *Immediate.* Forgets the sticky error, so that the device can be used again; buffers keep whatever they hold. */
   clearError(device: DeviceId): void;

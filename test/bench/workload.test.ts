@@ -48,7 +48,15 @@ describe('workloads', () => {
   it.each(MAIN_SUITE.map((workload) => [workload.name, workload] as const))('%s runs', async (_, workload) => {
     const { layers, bidirectional, lengths, projection } = workload;
     const small = {
-      ...{ ...workload, ...SMALL, task: workload.task, cell: workload.cell, layers, bidirectional },
+      ...{
+        ...workload,
+        ...SMALL,
+        task: workload.task,
+        cell: workload.cell,
+        precision: workload.precision,
+        layers,
+        bidirectional,
+      },
       projection: projection && 4,
       lengths: lengths && [4, 0, 2],
     };
@@ -57,6 +65,7 @@ describe('workloads', () => {
     expect(row.ours.max).toBeGreaterThanOrEqual(row.ours.median);
     expect(row.gigaflops * 1e9).toBeCloseTo(row.ours.median * flopsPerToken(small), -1);
     expect(row.shareOfPeak).toBeLessThan(1);
+    expect(row.precision).toBe(workload.precision);
     expect(row).not.toHaveProperty('rival');
   });
 

@@ -50,7 +50,7 @@ afterAll(() => rmSync(parent, { recursive: true }));
 let consumer: Consumer;
 beforeAll(async () => {
   consumer = await makeConsumer(parent);
-}, 120_000);
+}, 300_000);
 
 /** Fetches the binary and returns the command that runs it. */
 async function fetched({ package: name, version, binary, emulator = [] }: Runtime): Promise<string[]> {
@@ -74,8 +74,11 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the publ
       expect(smoke.stdout).toMatch(/^smoke passed on CPU/);
       expect(smoke.status).toBe(0);
       expect(await run(...options, 'smoke.cjs')).toEqual({ status: 0, stdout: 'require passed\n', stderr: '' });
+      const doctor = await run(...options, join(consumer.installed, 'dist', 'cli', 'main.js'), 'doctor');
+      expect(doctor.stdout).toContain('supplied with the package');
+      expect(doctor.status).toBe(0);
       console.log(`${name}: ${version.trim().split('\n')[0]}, ${smoke.stdout.trim()}`);
     },
-    300_000,
+    600_000,
   );
 });

@@ -24,6 +24,8 @@ export interface DeviceMemory {
 export interface DevicePeak {
   /** Floating-point operations a second of all threads together in float32, a multiply-add counted as two. */
   float32: number;
+  /** The same with bfloat16 operands and float32 sums. */
+  bfloat16: number;
   /** Seconds that all threads take to wait for each other once; 0 for one thread. */
   barrier: number;
 }
@@ -94,9 +96,9 @@ export class Device implements Disposable {
    */
   async measurePeak(): Promise<DevicePeak> {
     this.checkOpen();
-    const numbers = new Float64Array(2);
+    const numbers = new Float64Array(3);
     await this.binding.measurePeak(this.id, numbers).catch(rethrowAsDeviceError);
-    return { float32: numbers[0], barrier: numbers[1] };
+    return { float32: numbers[0], barrier: numbers[1], bfloat16: numbers[2] };
   }
 
   /** Forgets a failed computation, so that the device can be used again. Tensors computed since then hold undefined values. */

@@ -47,6 +47,7 @@ export { DeepRNN, type DeepRNNOptions } from './nn/rnn.js';
 export { type Layer, Sequential } from './nn/sequential.js';
 export { detachState, type RecurrentState } from './nn/state.js';
 export * from './ops/index.js';
+export type { RnnPrecision } from './ops/rnn.js';
 export { Adagrad, type AdagradOptions } from './optim/adagrad.js';
 export { Adam, type AdamOptions, AdamW } from './optim/adam.js';
 export { clipGradNorm, clipGradValue } from './optim/clip.js';

@@ -89,13 +89,13 @@ Napi::Value synchronize(Environment& environment, const Napi::CallbackInfo& info
 Napi::Value measure_peak(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "measurePeak", 2);
   Device& device = device_argument(environment, arguments, 0);
-  arguments.numbers(1, "target", 2);
+  arguments.numbers(1, "target", 3);
   const auto measure = [](Backend& backend, unsigned char* results) {
     const Peak peak = backend.measure_peak();
-    const double numbers[] = {peak.float32, peak.barrier};
+    const double numbers[] = {peak.float32, peak.barrier, peak.bfloat16};
     std::memcpy(results, numbers, sizeof(numbers));
   };
-  return push_promise(environment, device, "measurePeak", arguments.value(1), 2 * sizeof(double), measure, info.Env());
+  return push_promise(environment, device, "measurePeak", arguments.value(1), 3 * sizeof(double), measure, info.Env());
 }
 
 Napi::Value alloc(Environment& environment, const Napi::CallbackInfo& info) {

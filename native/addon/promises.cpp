@@ -40,10 +40,14 @@ std::shared_ptr<PendingPromise> Promises::open(napi_value target, size_t bytes, 
 
 void Promises::settle(std::shared_ptr<PendingPromise> pending, const std::string& error) {
   pending->error = error;
-  std::lock_guard<std::mutex> lock(mutex_);
-  settled_.push_back(std::move(pending));
-  // One wake-up delivers everything settled so far.
-  if (settled_.size() == 1) napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+  bool first;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    settled_.push_back(std::move(pending));
+    first = settled_.size() == 1;
+  }
+  // One wake-up delivers everything settled so far. Without the lock, which is the first thing that the woken thread takes.
+  if (first) napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
 
 void Promises::shut() { napi_release_threadsafe_function(wake_, napi_tsfn_abort); }

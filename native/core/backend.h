@@ -15,8 +15,9 @@ namespace deep_rnn {
 
 // What a device reaches at most, measured.
 struct Peak {
-  double float32 = 0;  // operations a second of all threads together, a multiply-add counted as two
-  double barrier = 0;  // seconds that all threads take to wait for each other once; 0 for one thread
+  double float32 = 0;   // operations a second of all threads together, a multiply-add counted as two
+  double bfloat16 = 0;  // the same with operands in bfloat16 and sums in float32
+  double barrier = 0;   // seconds that all threads take to wait for each other once; 0 for one thread
 };
 
 class Backend {
@@ -26,7 +27,7 @@ class Backend {
   // One line for people: instruction set and threads, or the GPU's name.
   virtual std::string describe() const = 0;
   virtual int threads() const = 0;
-  // Keeps all threads busy for some 20 ms.
+  // Keeps all threads busy for some 40 ms.
   virtual Peak measure_peak() = 0;
 
   // Memory of the device, at least 64-byte aligned. allocate throws std::bad_alloc when there is none left.

@@ -113,13 +113,13 @@ size_t CpuBackend::rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t
   return cpu::rnn_reserve_bytes(desc, steps, batch);
 }
 void CpuBackend::rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) {
-  cpu::rnn_forward(team_, workspace_, context_.kernels, desc, args);
+  cpu::rnn_forward({team_, workspace_, tuner_, context_.kernels}, desc, args);
 }
 void CpuBackend::rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
-  cpu::rnn_backward(team_, workspace_, context_.kernels, desc, args);
+  cpu::rnn_backward({team_, workspace_, tuner_, context_.kernels}, desc, args);
 }
 void CpuBackend::generate(const RnnDesc& rnn, const GenerateDesc& desc, const GenerateArgs& args) {
-  cpu::generate(team_, workspace_, context_.kernels, rnn, desc, args);
+  cpu::generate({team_, workspace_, tuner_, context_.kernels}, rnn, desc, args);
 }
 
 }  // namespace deep_rnn::cpu

@@ -3,6 +3,7 @@
 #include "core/backend.h"
 #include "cpu/kernels.h"
 #include "cpu/primitives.h"
+#include "cpu/sharing.h"
 #include "cpu/team.h"
 #include "cpu/workspace.h"
 
@@ -55,6 +56,7 @@ class CpuBackend final : public Backend {
  private:
   Team team_;
   Workspace workspace_;
+  SharingTuner tuner_;
   Context context_;
 };
 

@@ -35,7 +35,7 @@ Scratch<E> carve(Carver& carver, const MatmulDesc& desc) {
 }
 
 template <class E, class Share>
-void dot_product(const GemmTable<E>& table, const MatmulDesc& desc, const Scratch<E>& scratch, const E* a, const E* b, E* c,
+void dot_product(const VectorTable<E>& vectors, const MatmulDesc& desc, const Scratch<E>& scratch, const E* a, const E* b, E* c,
                  Share share) {
   int64_t a_row = desc.lda;
   if (desc.transpose_a) {
@@ -49,7 +49,7 @@ void dot_product(const GemmTable<E>& table, const MatmulDesc& desc, const Scratc
   share((desc.n + piece - 1) / piece, [&](int64_t item) {
     const int64_t first = item * piece, count = std::min(piece, desc.n - first);
     for (int64_t i = 0; i < desc.m; i++)
-      table.dot_rows(desc.accumulate, count, desc.k, a + i * a_row, b + first * desc.ldb, desc.ldb, c + i * desc.ldc + first);
+      vectors.dot_rows(desc.accumulate, count, desc.k, a + i * a_row, b + first * desc.ldb, desc.ldb, c + i * desc.ldc + first);
   });
 }
 
@@ -125,10 +125,10 @@ void panel_product(const GemmTable<E>& table, const MatmulDesc& desc, const Scra
 }
 
 template <class E, class Share>
-void product(const GemmTable<E>& table, const MatmulDesc& desc, const Scratch<E>& scratch, const E* a, const E* b, E* c,
-             Share share) {
+void product(const GemmTable<E>& table, const VectorTable<E>& vectors, const MatmulDesc& desc, const Scratch<E>& scratch,
+             const E* a, const E* b, E* c, Share share) {
   if (uses_dots(desc)) {
-    dot_product(table, desc, scratch, a, b, c, share);
+    dot_product(vectors, desc, scratch, a, b, c, share);
   } else {
     panel_product(table, desc, scratch, a, b, c, share);
   }
@@ -155,11 +155,13 @@ Plan plan_for(const Team& team, const MatmulDesc& desc) {
 
 // memory: [plan.bytes()]
 template <class E>
-void multiply(Team& team, const Plan& plan, char* memory, const GemmTable<E>& table, const MatmulDesc& desc, const E* a,
+void multiply(Team& team, const Plan& plan, char* memory, const KernelSet& kernels, const MatmulDesc& desc, const E* a,
               const E* b, E* c) {
+  const GemmTable<E>& table = gemm_table<E>(kernels);
+  const VectorTable<E>& vectors = vector_table<E>(kernels);
   const auto product_of = [&](int64_t i, char* scratch_memory, auto share) {
     Carver carver(scratch_memory);
-    product(table, desc, carve<E>(carver, desc), a + i * desc.batch_stride_a, b + i * desc.batch_stride_b,
+    product(table, vectors, desc, carve<E>(carver, desc), a + i * desc.batch_stride_a, b + i * desc.batch_stride_b,
             c + i * desc.batch_stride_c, share);
   };
   team.run(plan.members, [&](int thread) {
@@ -177,7 +179,7 @@ void multiply(Team& team, const Plan& plan, char* memory, const GemmTable<E>& ta
 
 // C = (Bᵀ Aᵀ)ᵀ for products with few columns: the inner loops make the best of few rows.
 template <class E>
-void multiply_few_columns(Team& team, Workspace& workspace, const GemmTable<E>& table, const MatmulDesc& desc, const E* a,
+void multiply_few_columns(Team& team, Workspace& workspace, const KernelSet& kernels, const MatmulDesc& desc, const E* a,
                           const E* b, E* c) {
   MatmulDesc swapped = desc;
   std::swap(swapped.m, swapped.n);
@@ -199,7 +201,7 @@ void multiply_few_columns(Team& team, Workspace& workspace, const GemmTable<E>& 
   carve_both(measure, result, scratch);
   Carver carver(workspace.take(measure.bytes()));
   carve_both(carver, result, scratch);
-  multiply(team, plan, scratch, table, swapped, b, a, result);
+  multiply(team, plan, scratch, kernels, swapped, b, a, result);
   for (int64_t i = 0; i < desc.batch; i++) {
     for (int64_t row = 0; row < desc.m; row++) {
       const E* from = result + i * swapped.batch_stride_c + row;
@@ -210,15 +212,15 @@ void multiply_few_columns(Team& team, Workspace& workspace, const GemmTable<E>& 
 }
 
 template <class E>
-void matmul_of(Team& team, Workspace& workspace, const GemmTable<E>& table, const MatmulDesc& desc, const E* a, const E* b,
+void matmul_of(Team& team, Workspace& workspace, const KernelSet& kernels, const MatmulDesc& desc, const E* a, const E* b,
                E* c) {
   if (desc.batch == 0 || desc.m == 0 || desc.n == 0) return;
   if (desc.n <= kDotRows && desc.n < desc.m) {
-    multiply_few_columns(team, workspace, table, desc, a, b, c);
+    multiply_few_columns(team, workspace, kernels, desc, a, b, c);
     return;
   }
   const Plan plan = plan_for<E>(team, desc);
-  multiply(team, plan, static_cast<char*>(workspace.take(size_t(plan.bytes()))), table, desc, a, b, c);
+  multiply(team, plan, static_cast<char*>(workspace.take(size_t(plan.bytes()))), kernels, desc, a, b, c);
 }
 
 }  // namespace
@@ -226,10 +228,10 @@ void matmul_of(Team& team, Workspace& workspace, const GemmTable<E>& table, cons
 void matmul(Team& team, Workspace& workspace, const KernelSet& kernels, const MatmulDesc& desc, const void* a, const void* b,
             void* c) {
   if (desc.dtype == DType::float64) {
-    matmul_of(team, workspace, kernels.gemm_float64, desc, static_cast<const double*>(a), static_cast<const double*>(b),
+    matmul_of(team, workspace, kernels, desc, static_cast<const double*>(a), static_cast<const double*>(b),
               static_cast<double*>(c));
   } else {
-    matmul_of(team, workspace, kernels.gemm_float32, desc, static_cast<const float*>(a), static_cast<const float*>(b),
+    matmul_of(team, workspace, kernels, desc, static_cast<const float*>(a), static_cast<const float*>(b),
               static_cast<float*>(c));
   }
 }

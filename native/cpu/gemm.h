@@ -16,12 +16,23 @@ namespace deep_rnn::cpu {
 void matmul(Team& team, Workspace& workspace, const KernelSet& kernels, const MatmulDesc& desc, const void* a, const void* b,
             void* c);
 
-template <class E>
-const GemmTable<E>& gemm_table(const KernelSet& kernels) {
-  if constexpr (sizeof(E) == 8) {
+template <class N>
+const GemmTable<N>& gemm_table(const KernelSet& kernels) {
+  if constexpr (sizeof(N) == 8) {
     return kernels.gemm_float64;
-  } else {
+  } else if constexpr (sizeof(N) == 4) {
     return kernels.gemm_float32;
+  } else {
+    return kernels.gemm_bfloat16;
+  }
+}
+
+template <class E>
+const VectorTable<E>& vector_table(const KernelSet& kernels) {
+  if constexpr (sizeof(E) == 8) {
+    return kernels.vectors_float64;
+  } else {
+    return kernels.vectors_float32;
   }
 }
 
@@ -33,20 +44,20 @@ inline int members_for(const Team& team, int64_t macs) {
 }
 
 // The pieces that threads take of one panel product: some tiles of rows against panels that stay in the second-level cache.
-template <class E>
+template <class N>
 class PanelPieces {
  public:
-  PanelPieces(const GemmTable<E>& table, const PanelProduct<E>& product) : table_(table), product_(product) {
+  PanelPieces(const GemmTable<N>& table, const PanelProduct<N>& product) : table_(table), product_(product) {
     constexpr int64_t cache_bytes = 512 * 1024;
     rows_ = table.tile_rows * 6;
-    panels_ = std::clamp<int64_t>(cache_bytes / int64_t(sizeof(E)) / (kBlock * std::max<int64_t>(product.k, 1)), 1, 8);
+    panels_ = std::clamp<int64_t>(cache_bytes / int64_t(sizeof(N)) / (kBlock * std::max<int64_t>(product.k, 1)), 1, 8);
   }
 
   int64_t count() const { return row_pieces() * ((product_.panels + panels_ - 1) / panels_); }
 
   void run(int64_t piece) const {
     const int64_t row = piece % row_pieces() * rows_, panel = piece / row_pieces() * panels_;
-    PanelProduct<E> part = product_;
+    PanelProduct<N> part = product_;
     part.rows = std::min(rows_, product_.rows - row);
     part.panels = std::min(panels_, product_.panels - panel);
     part.a += row * kBlock;
@@ -58,7 +69,7 @@ class PanelPieces {
       table_.panel_product(part);
       part.init = Init::accumulate;
       part.a += kChunk / kBlock * part.a_block;
-      part.w += kChunk * part.w_row;
+      part.w += kChunk / kNumbersPerSlot<N> * part.w_row;
     }
   }
 
@@ -68,8 +79,8 @@ class PanelPieces {
 
   int64_t row_pieces() const { return (product_.rows + rows_ - 1) / rows_; }
 
-  const GemmTable<E>& table_;
-  PanelProduct<E> product_;
+  const GemmTable<N>& table_;
+  PanelProduct<N> product_;
   int64_t rows_, panels_;
 };
 
@@ -79,49 +90,65 @@ struct RowRun {
 };
 
 // C[m][n] += A[rows][m]ᵀ B[rows][n] over the rows of all runs; A and B in column blocks, C row-major.
-template <class E>
+template <class N>
 struct TransposedProduct {
   int64_t m, n;
-  const E* a;
+  const N* a;
   int64_t a_block;
-  const E* b;
+  const N* b;
   int64_t b_block;
   const RowRun* runs;
   int64_t run_count;
-  E* c;
+  Sum<N>* c;
   int64_t c_row;
 };
 
-template <class E>
+// The pieces that threads take of one transposed product: some blocks of A against some of B, the rows in chunks.
+template <class N>
 class TransposedPieces {
+  using E = Sum<N>;
+  // A block of each with this many rows fits the first-level cache; B's blocks stay in the second while those of A pass.
+  static constexpr int64_t kRows = 128 * kNumbersPerSlot<N>, kABlocks = 8, kBBlocks = 8;
+  // Where two rows share a slot, blocks are made panels first.
+  static constexpr bool kPacks = kNumbersPerSlot<N> > 1;
+
  public:
-  TransposedPieces(const GemmTable<E>& table, const TransposedProduct<E>& product) : table_(table), product_(product) {}
+  // Of each thread, in numbers: a block of A and those of B as panels.
+  static constexpr int64_t kScratch = kPacks ? (kBBlocks + 1) * kRows * kBlock : 0;
+
+  TransposedPieces(const GemmTable<N>& table, const TransposedProduct<N>& product) : table_(table), product_(product) {}
 
   int64_t count() const { return a_pieces() * ((blocks_of(product_.n) + kBBlocks - 1) / kBBlocks); }
 
-  void run(int64_t piece) const {
-    const TransposedProduct<E>& p = product_;
+  // scratch: [kScratch]
+  void run(int64_t piece, N* scratch) const {
+    const TransposedProduct<N>& p = product_;
     const int64_t a0 = piece % a_pieces() * kABlocks, a1 = std::min(a0 + kABlocks, blocks_of(p.m));
     const int64_t b0 = piece / a_pieces() * kBBlocks, b1 = std::min(b0 + kBBlocks, blocks_of(p.n));
     for (int64_t i = 0; i < p.run_count; i++) {
       const RowRun& run = p.runs[i];
       for (int64_t row = 0; row < run.count; row += kRows) {
         const int64_t rows = std::min(kRows, run.count - row);
-        for (int64_t ab = a0; ab < a1; ab++)
-          for (int64_t bb = b0; bb < b1; bb++)
-            add_tile(ab, bb, rows, p.a + ab * p.a_block + (run.a + row) * kBlock,
-                     p.b + bb * p.b_block + (run.b + row) * kBlock);
+        const auto b_panel = [&](int64_t bb) { return scratch + (1 + bb - b0) * kRows * kBlock; };
+        const auto b_rows = [&](int64_t bb) { return p.b + bb * p.b_block + (run.b + row) * kBlock; };
+        if constexpr (kPacks)
+          for (int64_t bb = b0; bb < b1; bb++) table_.panel_from_block(rows, b_rows(bb), b_panel(bb));
+        for (int64_t ab = a0; ab < a1; ab++) {
+          const N* a = p.a + ab * p.a_block + (run.a + row) * kBlock;
+          if constexpr (kPacks) {
+            table_.panel_from_block(rows, a, scratch);
+            a = scratch;
+          }
+          for (int64_t bb = b0; bb < b1; bb++) add_tile(ab, bb, rows, a, kPacks ? b_panel(bb) : b_rows(bb));
+        }
       }
     }
   }
 
  private:
-  // A block of each with this many rows fits the first-level cache; B's blocks stay in the second while those of A pass.
-  static constexpr int64_t kRows = 128, kABlocks = 4, kBBlocks = 8;
-
   int64_t a_pieces() const { return (blocks_of(product_.m) + kABlocks - 1) / kABlocks; }
 
-  void add_tile(int64_t ab, int64_t bb, int64_t rows, const E* a, const E* b) const {
+  void add_tile(int64_t ab, int64_t bb, int64_t rows, const N* a, const N* b) const {
     const int64_t m = std::min(kBlock, product_.m - ab * kBlock), n = std::min(kBlock, product_.n - bb * kBlock);
     E* c = product_.c + ab * kBlock * product_.c_row + bb * kBlock;
     if (n == kBlock) {
@@ -134,8 +161,8 @@ class TransposedPieces {
       for (int64_t j = 0; j < n; j++) c[i * product_.c_row + j] += tile[i * kBlock + j];
   }
 
-  const GemmTable<E>& table_;
-  TransposedProduct<E> product_;
+  const GemmTable<N>& table_;
+  TransposedProduct<N> product_;
 };
 
 }  // namespace deep_rnn::cpu

@@ -3,20 +3,10 @@
 #include <utility>
 
 #include "cpu/gemm_table.h"
-#include "cpu/simd/vec.h"
+#include "cpu/pack_kernels.h"
+#include "cpu/simd/slots.h"
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <immintrin.h>
-#endif
-
-#if defined(__clang__)
-#define DEEP_RNN_UNROLL _Pragma("unroll")
-#define DEEP_RNN_UNROLL_4 _Pragma("unroll 4")
-#elif defined(__GNUC__)
-#define DEEP_RNN_UNROLL _Pragma("GCC unroll 16")
-#define DEEP_RNN_UNROLL_4 _Pragma("GCC unroll 4")
-#else
-#define DEEP_RNN_UNROLL
-#define DEEP_RNN_UNROLL_4
 #endif
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
@@ -54,55 +44,46 @@ DEEP_RNN_INLINE void prefetch_tile(const E* c, int64_t c_row) {
   }
 }
 
-// A single row uses each weight once, so the weights must come faster than the hardware fetches them by itself.
-constexpr int kRowsAhead = 16;
-
-template <class E>
-DEEP_RNN_INLINE void prefetch_row(const E* w) {
-  constexpr int line = 64 / int(sizeof(E));
-  DEEP_RNN_UNROLL
-  for (int j = 0; j < kBlock; j += line) prefetch(w + j);
-}
-
-// acc[panel][row] += A[row] W[panel] for one k.
-template <class E, int rows, int panels>
-DEEP_RNN_INLINE void add_products(Vec<E> (&acc)[panels][rows][2], const E* a, const E* w, int64_t w_panel) {
-  constexpr int lanes = Vec<E>::lanes;
+// acc[panel][row] += A[row] W[panel] for one slot.
+template <class N, int rows, int panels>
+DEEP_RNN_INLINE void add_products(Vec<Sum<N>> (&acc)[panels][rows][2], const N* a, const N* w, int64_t w_panel) {
+  constexpr int step = Vec<Sum<N>>::lanes * kNumbersPerSlot<N>;
   DEEP_RNN_UNROLL
   for (int p = 0; p < panels; p++) {
-    if constexpr (rows == 1) prefetch_row(w + p * w_panel + kRowsAhead * kBlock);
-    const Vec<E> w0 = load(w + p * w_panel), w1 = load(w + p * w_panel + lanes);
+    const Slots<N> w0 = load_slots(w + p * w_panel), w1 = load_slots(w + p * w_panel + step);
     DEEP_RNN_UNROLL
     for (int i = 0; i < rows; i++) {
-      const Vec<E> x = broadcast(a[i * kBlock]);
-      acc[p][i][0] = fma(x, w0, acc[p][i][0]);
-      acc[p][i][1] = fma(x, w1, acc[p][i][1]);
+      const Slots<N> x = broadcast_slot(a + i * kBlock);
+      acc[p][i][0] = multiply_add(x, w0, acc[p][i][0]);
+      acc[p][i][1] = multiply_add(x, w1, acc[p][i][1]);
     }
   }
 }
 
 // C[rows][32] of each of `panels` neighbouring panels, from row `row` and panel `panel` on.
-template <class E, int rows, int panels>
-void panel_tile(const PanelProduct<E>& product, int64_t row, int64_t panel) {
-  constexpr int lanes = Vec<E>::lanes;
+template <class N, int rows, int panels>
+void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel) {
+  using E = Sum<N>;
+  constexpr int lanes = Vec<E>::lanes, pair = kNumbersPerSlot<N>;
   DEEP_RNN_UNROLL
   for (int p = 0; p < panels; p++)
     prefetch_tile<E, rows>(product.c + (panel + p) * product.c_panel + row * product.c_row, product.c_row);
   for (int column = 0; column < kBlock; column += 2 * lanes) {
-    const E* w = product.w + panel * product.w_panel + column;
+    const N* w = product.w + panel * product.w_panel + column * pair;
     Vec<E> acc[panels][rows][2];
     DEEP_RNN_UNROLL
     for (int p = 0; p < panels; p++) {
       DEEP_RNN_UNROLL
       for (int i = 0; i < rows; i++) acc[p][i][0] = acc[p][i][1] = broadcast(E(0));
     }
-    const E* a = product.a + row * kBlock;
+    const N* a = product.a + row * kBlock;
     int64_t k = kBlock;
     for (; k <= product.k; k += kBlock, a += product.a_block) {
       DEEP_RNN_UNROLL_4
-      for (int i = 0; i < kBlock; i++, w += product.w_row) add_products<E, rows, panels>(acc, a + i, w, product.w_panel);
+      for (int i = 0; i < kBlock; i += pair, w += product.w_row) add_products<N, rows, panels>(acc, a + i, w, product.w_panel);
     }
-    for (k -= kBlock; k < product.k; k++, a++, w += product.w_row) add_products<E, rows, panels>(acc, a, w, product.w_panel);
+    for (k -= kBlock; k < product.k; k += pair, a += pair, w += product.w_row)
+      add_products<N, rows, panels>(acc, a, w, product.w_panel);
     DEEP_RNN_UNROLL
     for (int p = 0; p < panels; p++) {
       E* c = product.c + (panel + p) * product.c_panel + row * product.c_row + column;
@@ -127,33 +108,34 @@ void panel_tile(const PanelProduct<E>& product, int64_t row, int64_t panel) {
 }
 
 // One tile of rows against every panel. Few rows take several panels at once, for enough independent sums.
-template <class E, int rows>
-void panel_row_tile(const PanelProduct<E>& product, int64_t row) {
+template <class N, int rows>
+void panel_row_tile(const PanelProduct<N>& product, int64_t row) {
   constexpr int pairs = rows <= 3 && rows * 2 <= kTileRows ? 2 : 1, most = rows == 1 ? 4 : pairs;
   int64_t panel = 0;
-  for (; panel + most <= product.panels; panel += most) panel_tile<E, rows, most>(product, row, panel);
-  for (; panel + pairs <= product.panels; panel += pairs) panel_tile<E, rows, pairs>(product, row, panel);
-  for (; panel < product.panels; panel++) panel_tile<E, rows, 1>(product, row, panel);
+  for (; panel + most <= product.panels; panel += most) panel_tile<N, rows, most>(product, row, panel);
+  for (; panel + pairs <= product.panels; panel += pairs) panel_tile<N, rows, pairs>(product, row, panel);
+  for (; panel < product.panels; panel++) panel_tile<N, rows, 1>(product, row, panel);
 }
 
-template <class E, int rows>
-void transposed_tile(bool accumulate, int64_t k, const E* a, const E* b, E* c, int64_t c_row) {
-  constexpr int lanes = Vec<E>::lanes;
+template <class N, int rows>
+void transposed_tile(bool accumulate, int64_t k, const N* a, const N* b, Sum<N>* c, int64_t c_row) {
+  using E = Sum<N>;
+  constexpr int lanes = Vec<E>::lanes, pair = kNumbersPerSlot<N>;
   prefetch_tile<E, rows>(c, c_row);
   for (int column = 0; column < kBlock; column += 2 * lanes) {
     Vec<E> acc[rows][2];
     DEEP_RNN_UNROLL
     for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = broadcast(E(0));
-    const E* x = a;
-    const E* y = b + column;
+    const N* x = a;
+    const N* y = b + column * pair;
     DEEP_RNN_UNROLL_4
-    for (int64_t j = 0; j < k; j++, x += kBlock, y += kBlock) {
-      const Vec<E> y0 = load(y), y1 = load(y + lanes);
+    for (int64_t j = 0; j < k; j += pair, x += kPanelRow<N>, y += kPanelRow<N>) {
+      const Slots<N> y0 = load_slots(y), y1 = load_slots(y + lanes * pair);
       DEEP_RNN_UNROLL
       for (int i = 0; i < rows; i++) {
-        const Vec<E> v = broadcast(x[i]);
-        acc[i][0] = fma(v, y0, acc[i][0]);
-        acc[i][1] = fma(v, y1, acc[i][1]);
+        const Slots<N> v = broadcast_slot(x + i * pair);
+        acc[i][0] = multiply_add(v, y0, acc[i][0]);
+        acc[i][1] = multiply_add(v, y1, acc[i][1]);
       }
     }
     E* to = c + column;
@@ -166,20 +148,20 @@ void transposed_tile(bool accumulate, int64_t k, const E* a, const E* b, E* c, i
 }
 
 // The functions for 1..kTileRows rows.
-template <class E>
+template <class N>
 struct TileFunctions {
-  void (*panel[kTileRows])(const PanelProduct<E>&, int64_t row);
-  void (*transposed[kTileRows])(bool, int64_t, const E*, const E*, E*, int64_t);
+  void (*panel[kTileRows])(const PanelProduct<N>&, int64_t row);
+  void (*transposed[kTileRows])(bool, int64_t, const N*, const N*, Sum<N>*, int64_t);
 };
 
-template <class E, int... below>
-constexpr TileFunctions<E> tile_functions(std::integer_sequence<int, below...>) {
-  return {{panel_row_tile<E, below + 1>...}, {transposed_tile<E, below + 1>...}};
+template <class N, int... below>
+constexpr TileFunctions<N> tile_functions(std::integer_sequence<int, below...>) {
+  return {{panel_row_tile<N, below + 1>...}, {transposed_tile<N, below + 1>...}};
 }
 
-template <class E>
-constexpr TileFunctions<E> tile_functions() {
-  return tile_functions<E>(std::make_integer_sequence<int, kTileRows>());
+template <class N>
+constexpr TileFunctions<N> tile_functions() {
+  return tile_functions<N>(std::make_integer_sequence<int, kTileRows>());
 }
 
 // Calls f(first, count) for the fewest tiles of nearly equal height.
@@ -193,17 +175,17 @@ DEEP_RNN_INLINE void for_row_tiles(int64_t rows, F f) {
   }
 }
 
-template <class E>
-void panel_product(const PanelProduct<E>& product) {
-  static constexpr TileFunctions<E> functions = tile_functions<E>();
+template <class N>
+void panel_product(const PanelProduct<N>& product) {
+  static constexpr TileFunctions<N> functions = tile_functions<N>();
   for_row_tiles(product.rows, [&](int64_t first, int64_t count) { functions.panel[count - 1](product, first); });
 }
 
-template <class E>
-void transposed_product(bool accumulate, int64_t rows, int64_t k, const E* a, const E* b, E* c, int64_t c_row) {
-  static constexpr TileFunctions<E> functions = tile_functions<E>();
+template <class N>
+void transposed_product(bool accumulate, int64_t rows, int64_t k, const N* a, const N* b, Sum<N>* c, int64_t c_row) {
+  static constexpr TileFunctions<N> functions = tile_functions<N>();
   for_row_tiles(rows, [&](int64_t first, int64_t count) {
-    functions.transposed[count - 1](accumulate, k, a + first, b, c + first * c_row, c_row);
+    functions.transposed[count - 1](accumulate, k, a + first * kNumbersPerSlot<N>, b, c + first * c_row, c_row);
   });
 }
 
@@ -240,50 +222,6 @@ void dot_rows(bool accumulate, int64_t count, int64_t k, const E* x, const E* ro
 }
 
 template <class E>
-void pack_panel(int64_t rows, int64_t columns, const E* source, int64_t source_row, E* panel) {
-  for (int64_t i = 0; i < rows; i++, source += source_row, panel += kBlock) {
-    if (columns == kBlock) {
-      memcpy(panel, source, kBlock * sizeof(E));
-    } else {
-      for (int64_t j = 0; j < kBlock; j++) panel[j] = j < columns ? source[j] : E(0);
-    }
-  }
-}
-
-template <class E>
-void pack_transposed_panel(int64_t rows, int64_t columns, const E* source, int64_t source_row, E* panel) {
-  constexpr int64_t widest = int64_t(1) << 24;  // lanes are counted in 32 bits
-  const int64_t whole = source_row <= widest ? rows / Vec<E>::lanes * Vec<E>::lanes : 0;
-  for (int64_t j = 0; j < columns; j++, panel += kBlock) {
-    for (int64_t i = 0; i < whole; i += Vec<E>::lanes)
-      store(panel + i, load_strided(source + i * source_row + j, int32_t(source_row)));
-    for (int64_t i = whole; i < kBlock; i++) panel[i] = i < rows ? source[i * source_row + j] : E(0);
-  }
-}
-
-template <class E>
-void add(int64_t count, const E* x, E* y) {
-  constexpr int lanes = Vec<E>::lanes;
-  int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) store(y + i, load(y + i) + load(x + i));
-  for (; i < count; i++) y[i] += x[i];
-}
-
-template <class E>
-void column_sums(int64_t rows, const E* x, E* sums) {
-  constexpr int lanes = Vec<E>::lanes;
-  for (int column = 0; column < kBlock; column += 2 * lanes) {
-    Vec<E> acc0 = broadcast(E(0)), acc1 = acc0;
-    for (int64_t i = 0; i < rows; i++) {
-      acc0 = acc0 + load(x + i * kBlock + column);
-      acc1 = acc1 + load(x + i * kBlock + column + lanes);
-    }
-    store(sums + column, acc0);
-    store(sums + column + lanes, acc1);
-  }
-}
-
-template <class E>
 void gather_rows(int64_t count, const int32_t* index, const E* table, const E* bias, E* out) {
   constexpr int lanes = Vec<E>::lanes;
   for (int64_t i = 0; i < count; i++)
@@ -291,15 +229,15 @@ void gather_rows(int64_t count, const int32_t* index, const E* table, const E* b
       store(out + i * kBlock + column, load(bias + column) + load(table + int64_t(index[i]) * kBlock + column));
 }
 
-template <class E>
-void scatter_rows(int64_t count, const int32_t* index, const E* x, E* table) {
-  for (int64_t i = 0; i < count; i++) add(kBlock, x + i * kBlock, table + int64_t(index[i]) * kBlock);
+template <class N>
+constexpr GemmTable<N> gemm_table() {
+  return {kTileRows,           panel_product<N>, transposed_product<N>, pack_panel<N>,  pack_transposed_panel<N>,
+          panel_from_block<N>, add<N>,           round_numbers<N>,      column_sums<N>, scatter_rows<N>};
 }
 
 template <class E>
-constexpr GemmTable<E> gemm_table() {
-  return {kTileRows, panel_product<E>, transposed_product<E>, dot_rows<E>,    pack_panel<E>, pack_transposed_panel<E>,
-          add<E>,    column_sums<E>,   gather_rows<E>,        scatter_rows<E>};
+constexpr VectorTable<E> vector_table() {
+  return {dot_rows<E>, gather_rows<E>};
 }
 
 }  // namespace deep_rnn::cpu::DEEP_RNN_ISA::simd

@@ -1,9 +1,13 @@
-// The inner loops of matrix products, as a table per instruction set; gemm_kernels.h holds their code.
+// The inner loops of matrix products, as a table per instruction set and type of operands; gemm_kernels.h and pack_kernels.h
+// hold their code.
 //
-// Matrices lie in column blocks: block j holds columns 32j..32j+31 of every row, rows 32 elements apart, so a tile of rows is
-// one contiguous piece. A weight panel holds 32 columns of a right-hand operand, row after row.
+// Matrices lie in column blocks: block j holds columns 32j..32j+31 of every row, rows 32 numbers apart, so a tile of rows is
+// one contiguous piece. A weight panel holds 32 columns of a right-hand operand, row after row; where a slot holds two numbers,
+// those of two rows stand side by side. All distances are in numbers.
 #pragma once
 #include <cstdint>
+
+#include "cpu/numbers.h"
 
 namespace deep_rnn::cpu {
 
@@ -11,47 +15,68 @@ constexpr int64_t kBlock = 32;
 
 constexpr int64_t blocks_of(int64_t columns) { return (columns + kBlock - 1) / kBlock; }
 
+// From one row of slots to the next in a panel.
+template <class N>
+constexpr int64_t kPanelRow = kBlock * kNumbersPerSlot<N>;
+
+// A panel of k rows.
+template <class N>
+constexpr int64_t panel_size(int64_t k) {
+  return in_whole_slots<N>(k) * kBlock;
+}
+
 enum class Init { zero, accumulate, bias };
 
 // C[rows][32 panels] = init + A[rows][k] W[k][32 panels].
-template <class E>
+template <class N>
 struct PanelProduct {
   Init init;
   int64_t rows, panels, k;
-  const E* a;  // [blocks_of(k)][rows][32]
+  const N* a;  // [blocks_of(k)][rows][32]; what fills up the last slot of a row is zero
   int64_t a_block;
-  const E* w;  // [panels][k][32]
+  const N* w;  // [panels][panel_size(k)]
   int64_t w_panel, w_row;
-  const E* bias;  // [panels][32] where init is bias
+  const Sum<N>* bias;  // [panels][32] where init is bias
   int64_t bias_panel;
-  E* c;  // [panels][rows][32]
+  Sum<N>* c;  // [panels][rows][32]
   int64_t c_panel, c_row;
 };
 
-template <class E>
+template <class N>
 struct GemmTable {
+  using E = Sum<N>;
+
   int64_t tile_rows;  // the most rows that one tile holds in registers
 
   // Every element of C is one sum in the order of k, whatever the tile it belongs to.
-  void (*panel_product)(const PanelProduct<E>& product);
-  // C[rows][32] (+)= A[k][rows of 32]ᵀ B[k][32], rows <= 32.
-  void (*transposed_product)(bool accumulate, int64_t rows, int64_t k, const E* a, const E* b, E* c, int64_t c_row);
-  // out[i] (+)= x · rows[i], for rows [count][k].
-  void (*dot_rows)(bool accumulate, int64_t count, int64_t k, const E* x, const E* rows, int64_t row_stride, E* out);
+  void (*panel_product)(const PanelProduct<N>& product);
+  // C[rows][32] (+)= A[k][rows of 32]ᵀ B[k][32], rows <= 32; A and B as panels of k rows.
+  void (*transposed_product)(bool accumulate, int64_t rows, int64_t k, const N* a, const N* b, E* c, int64_t c_row);
 
-  // panel[rows][32] = source[rows][columns], zeros beyond columns <= 32.
-  void (*pack_panel)(int64_t rows, int64_t columns, const E* source, int64_t source_row, E* panel);
-  // panel[columns][32] = source[rows][columns]ᵀ, zeros beyond rows <= 32.
-  void (*pack_transposed_panel)(int64_t rows, int64_t columns, const E* source, int64_t source_row, E* panel);
+  // panel[rows][32] = source[rows][columns], zeros beyond columns <= 32 and in the last slot.
+  void (*pack_panel)(int64_t rows, int64_t columns, const E* source, int64_t source_row, N* panel);
+  // panel[columns][32] = source[rows][columns]ᵀ, zeros beyond rows <= 32 and in the last slot.
+  void (*pack_transposed_panel)(int64_t rows, int64_t columns, const E* source, int64_t source_row, N* panel);
+  // panel[rows][32] = x[rows][32], a column block; zeros in the last slot.
+  void (*panel_from_block)(int64_t rows, const N* x, N* panel);
 
   // y[i] += x[i].
-  void (*add)(int64_t count, const E* x, E* y);
+  void (*add)(int64_t count, const N* x, E* y);
+  // to[i] = from[i], rounded.
+  void (*round)(int64_t count, const E* from, N* to);
   // sums[32] = column sums of x[rows][32].
-  void (*column_sums)(int64_t rows, const E* x, E* sums);
+  void (*column_sums)(int64_t rows, const N* x, E* sums);
+  // table[index[i]] += x[i], all of 32 columns.
+  void (*scatter_rows)(int64_t count, const int32_t* index, const N* x, E* table);
+};
+
+// Loops over vectors that belong to no product.
+template <class E>
+struct VectorTable {
+  // out[i] (+)= x · rows[i], for rows [count][k].
+  void (*dot_rows)(bool accumulate, int64_t count, int64_t k, const E* x, const E* rows, int64_t row_stride, E* out);
   // out[i] = bias + table[index[i]], all of 32 columns.
   void (*gather_rows)(int64_t count, const int32_t* index, const E* table, const E* bias, E* out);
-  // table[index[i]] += x[i], all of 32 columns.
-  void (*scatter_rows)(int64_t count, const int32_t* index, const E* x, E* table);
 };
 
 }  // namespace deep_rnn::cpu

@@ -30,6 +30,9 @@ const KernelSet& kernel_set();
 namespace avx512 {
 const KernelSet& kernel_set();
 }
+namespace avx512bf16 {
+const KernelSet& kernel_set();
+}
 
 namespace {
 
@@ -51,6 +54,12 @@ bool runs_avx512() {
   const int f_dq_bw_vl = 1 << 16 | 1 << 17 | 1 << 30 | int(1u << 31);
   return runs_avx2() && has_bits(int(_xgetbv(0)), 0xE6) && has_bits(leaf7[1], f_dq_bw_vl);
 }
+
+bool runs_avx512bf16() {
+  int leaf7[4];
+  __cpuidex(leaf7, 7, 1);
+  return runs_avx512() && has_bits(leaf7[0], 1 << 5);
+}
 #else
 bool runs_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
@@ -58,6 +67,8 @@ bool runs_avx512() {
   return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
+
+bool runs_avx512bf16() { return runs_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
 }  // namespace
@@ -75,6 +86,7 @@ const std::vector<const KernelSet*>& available_kernels() {
 #if defined(DEEP_RNN_HAVE_AVX2) && defined(DEEP_RNN_HAVE_AVX512)
     if (runs_avx2()) found.push_back(&avx2::kernel_set());
     if (runs_avx512()) found.push_back(&avx512::kernel_set());
+    if (runs_avx512bf16()) found.push_back(&avx512bf16::kernel_set());
 #endif
     return found;
   }();

@@ -49,16 +49,21 @@ struct KernelSet {
 
   GemmTable<float> gemm_float32;
   GemmTable<double> gemm_float64;
+  GemmTable<bfloat16> gemm_bfloat16;
+  VectorTable<float> vectors_float32;
+  VectorTable<double> vectors_float64;
   CellTable<float> cells_float32;
   CellTable<double> cells_float64;
+  CellTable<bfloat16> cells_bfloat16;
   PeakLoop peak_float32;
+  PeakLoop peak_bfloat16;
 };
 
 // The tables that this machine can run, slowest first.
 const std::vector<const KernelSet*>& available_kernels();
 
-// The fastest of them, or the one that the environment variable DEEP_RNN_ISA names (generic, avx2, avx512; neon on
-// arm64); chosen once. Throws Error when that one does not exist or does not run here.
+// The fastest of them, or the one that the environment variable DEEP_RNN_ISA names (generic, avx2, avx512, avx512bf16;
+// neon on arm64); chosen once. Throws Error when that one does not exist or does not run here.
 const KernelSet& kernels();
 
 }  // namespace deep_rnn::cpu

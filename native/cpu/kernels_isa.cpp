@@ -34,9 +34,14 @@ const KernelSet& kernel_set() {
       {optimizer_step<float>, optimizer_step<double>},
       simd::gemm_table<float>(),
       simd::gemm_table<double>(),
+      simd::gemm_table<bfloat16>(),
+      simd::vector_table<float>(),
+      simd::vector_table<double>(),
       simd::cell_table<float>(),
       simd::cell_table<double>(),
-      {2 * simd::kChains * simd::Vec<float>::lanes, simd::multiply_add_chains},
+      simd::cell_table<bfloat16>(),
+      simd::peak_loop<float>(),
+      simd::peak_loop<bfloat16>(),
   };
   return set;
 }

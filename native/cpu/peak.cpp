@@ -47,11 +47,14 @@ double shortest(Team& team, const Work& work) {
 
 Peak measure_peak(const Context& context) {
   Team& team = context.team;
-  const PeakLoop& loop = context.kernels.peak_float32;
-  const int64_t rounds = rounds_of_a_repeat(loop);
-  const double operations = double(team.size()) * double(rounds) * double(loop.operations);
+  const auto rate = [&](const PeakLoop& loop) {
+    const int64_t rounds = rounds_of_a_repeat(loop);
+    const double operations = double(team.size()) * double(rounds) * double(loop.operations);
+    return operations / shortest(team, [&] { loop.run(rounds, 1); });
+  };
   Peak peak;
-  peak.float32 = operations / shortest(team, [&] { loop.run(rounds, 1); });
+  peak.float32 = rate(context.kernels.peak_float32);
+  peak.bfloat16 = rate(context.kernels.peak_bfloat16);
   if (team.size() > 1) {
     peak.barrier = shortest(team,
                             [&] {

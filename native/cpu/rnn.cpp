@@ -10,7 +10,9 @@ std::string rnn_supports(const RnnDesc& desc) {
   const auto in_range = [](int64_t size, int64_t least, int64_t most) { return size >= least && size <= most; };
   if (desc.cell < Cell::rnn_tanh || desc.cell >= Cell::count) return "the cell is unknown";
   if (desc.dtype != DType::float32 && desc.dtype != DType::float64) return "only float32 and float64 are supported";
-  if (desc.precision != Precision::same) return "reduced precision is not supported by the CPU backend";
+  if (desc.precision != Precision::same && desc.precision != Precision::bfloat16)
+    return "of the reduced precisions the CPU backend has only bfloat16";
+  if (desc.precision != Precision::same && desc.dtype != DType::float32) return "reduced precision needs float32";
   if (!in_range(desc.input_size, 1, most)) return "the input size must lie in 1.." + std::to_string(most);
   if (!in_range(desc.hidden_size, 1, most)) return "the hidden size must lie in 1.." + std::to_string(most);
   if (!in_range(desc.layers, 1, most_layers)) return "the number of layers must lie in 1.." + std::to_string(most_layers);
@@ -34,7 +36,7 @@ RnnParamLayout rnn_param_layout(const RnnDesc& desc) {
 
 size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) {
   const RnnShape shape(desc, steps, batch);
-  const size_t each = desc.dtype == DType::float64 ? layer_state_bytes<double>(shape) : layer_state_bytes<float>(shape);
+  const size_t each = with_operand_type(desc, [&](auto number) { return layer_state_bytes<decltype(number)>(shape); });
   return each * size_t(desc.layers * shape.directions);
 }
 

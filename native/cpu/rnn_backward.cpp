@@ -6,13 +6,17 @@ namespace deep_rnn::cpu {
 
 namespace {
 
-template <class E>
+template <class N>
 class Backward {
+  using E = Sum<N>;
+  static constexpr bool kRounds = sizeof(N) != sizeof(E);
+
  public:
-  Backward(Team& team, const KernelSet& kernels, const RnnShape& shape, const RnnBackwardArgs& args, Carver& carver)
-      : team_(team),
-        gemm_(gemm_table<E>(kernels)),
-        cell_(cell_table<E>(kernels).backward[int(shape.desc.cell)]),
+  Backward(const RnnContext& context, const RnnShape& shape, const RnnBackwardArgs& args, Carver& carver)
+      : team_(context.team),
+        gemm_(gemm_table<N>(context.kernels)),
+        exact_gemm_(gemm_table<E>(context.kernels)),
+        cell_(cell_table<N>(context.kernels).backward[int(shape.desc.cell)]),
         shape_(shape),
         desc_(shape.desc),
         args_(args),
@@ -25,20 +29,23 @@ class Backward {
     if (desc_.layers > 1 || args.dx) dx_ = carver.array<E>(std::max(output_blocks, input_blocks) * shape.block);
     dh_ = carver.array<E>(shape.output_blocks * shape.state_block);
     if (shape.has_cell_state()) dc_ = carver.array<E>(shape.unit_blocks * shape.state_block);
-    recurrent_panels_ = carver.array<E>(shape.output_blocks * gate_rows_ * kBlock);
-    input_panels_ = carver.array<E>(std::max(output_blocks, input_blocks) * gate_rows_ * kBlock);
+    if (kRounds) dgates_ = carver.array<N>(shape.order.positions * shape.unit_blocks * shape.block);
+    recurrent_panels_ = carver.array<N>(shape.output_blocks * gate_rows_ * kBlock);
+    input_panels_ = carver.array<N>(std::max(output_blocks, input_blocks) * gate_rows_ * kBlock);
     if (shape.projects()) {
-      projection_panels_ = carver.array<E>(shape.unit_blocks * desc_.proj_size * kBlock);
+      projection_panels_ = carver.array<N>(shape.unit_blocks * panel_size<N>(desc_.proj_size));
+      if (kRounds) dy_operand_ = carver.array<N>(shape.output_blocks * shape.block);
       dhidden_ = carver.array<E>(shape.unit_blocks * shape.state_block);
     }
     if (!args.dparams) return;
+    scratch_ = carver.array<N>(team_.size() * TransposedPieces<N>::kScratch);
     if (args.tokens) {
       slots_ = carver.array<int32_t>(rows);
       slot_tokens_ = carver.array<int32_t>(std::min(rows, desc_.input_size));
       slot_of_ = carver.array<int32_t>(desc_.input_size);
-      slot_sums_ = carver.array<E>(team.size() * std::min(rows, desc_.input_size) * kBlock);
+      slot_sums_ = carver.array<E>(team_.size() * std::min(rows, desc_.input_size) * kBlock);
     } else {
-      x_ = carver.array<E>(input_blocks * shape.block);
+      x_ = carver.array<N>(input_blocks * shape.block);
     }
   }
 
@@ -59,9 +66,11 @@ class Backward {
     }
   }
 
+  int64_t rows() const { return rows_.total(); }
+
   // By every member of the team.
-  void run(int thread, int members) {
-    const StepPart part(shape_, thread, members);
+  void run(int thread, const Sharing& sharing) {
+    const StepPart part(shape_, thread, sharing);
     E* dy = dy_;
     E* dx = dx_;
     team_.share(rows_.steps(), [&](int64_t t) { take_gradient(t); });
@@ -71,14 +80,15 @@ class Backward {
         team_.share(rows_.steps() * shape_.directions, [&](int64_t item) {
           const int64_t direction = item % shape_.directions, t = item / shape_.directions;
           E* const at = dy + direction * shape_.output_blocks * shape_.block + rows_.offset(t) * kBlock;
-          drop_step(shape_, rows_, args_.seed, layer, direction, t, static_cast<const E*>(at), at);
+          drop_step<E>(shape_, rows_, args_.seed, layer, direction, t, static_cast<const E*>(at), at);
         });
       for (int64_t direction = 0; direction < shape_.directions; direction++) {
-        const LayerState<E> state = state_of(layer, direction);
+        const LayerState<N> state = state_of(layer, direction);
         E* const dy_direction = dy + direction * shape_.output_blocks * shape_.block;
         pack(layer, direction, wants_dx);
         for (int64_t i = 0; i < rows_.steps(); i++)
           step(direction, direction == 0 ? rows_.steps() - 1 - i : i, state, dy_direction, part);
+        if (!part.waits) team_.barrier();
         give_initial_gradient(layer, direction, state, part);
         if (wants_dx) input_gradient(layer, direction, state, dx);
         if (args_.dparams) parameter_gradients(thread, layer, direction, state, dy_direction);
@@ -92,8 +102,26 @@ class Backward {
  private:
   bool dropping() const { return args_.training && desc_.dropout > 0; }
 
-  LayerState<E> state_of(int64_t layer, int64_t direction) const {
-    return layer_state_at<E>(shape_, args_.reserve, layer * shape_.directions + direction);
+  LayerState<N> state_of(int64_t layer, int64_t direction) const {
+    return layer_state_at<N>(shape_, args_.reserve, layer * shape_.directions + direction);
+  }
+
+  // Gradients of the gates' sums, in the rows of the gates; without rounding they take the gates' place.
+  N* dgates_of(const LayerState<N>& state) const {
+    if constexpr (kRounds) {
+      return dgates_;
+    } else {
+      return state.gates;
+    }
+  }
+
+  // The whole gradient of the projected h, as products take it.
+  N* dy_operand(E* dy) const {
+    if constexpr (kRounds) {
+      return dy_operand_;
+    } else {
+      return dy;
+    }
   }
 
   const E* param_buffer() const { return static_cast<const E*>(args_.params); }
@@ -117,11 +145,11 @@ class Backward {
     const int64_t H = desc_.hidden_size, O = desc_.output_size();
     // One gate's rows of a panel of `columns` columns from `first` on.
     const auto pack_gate = [&](const E* weight, int64_t weight_row, int64_t first, int64_t columns, const int* gate_at,
-                               int64_t i, E* panel) {
+                               int64_t i, N* panel) {
       const int64_t padded = shape_.unit_blocks * kBlock;
-      E* to = panel + i * padded * kBlock;
+      N* to = panel + i * padded * kBlock;
       gemm_.pack_panel(H, columns, weight + gate_at[i] * H * weight_row + first, weight_row, to);
-      std::fill(to + H * kBlock, to + padded * kBlock, E(0));
+      std::fill(to + panel_size<N>(H), to + padded * kBlock, N{});
     };
     const int64_t recurrent_items = shape_.output_blocks * shape_.gates;
     const int64_t source_blocks = blocks_of(shape_.source_width(layer));
@@ -144,7 +172,7 @@ class Backward {
       item -= input_items;
       if (item < projection_items)
         return gemm_.pack_panel(O, std::min(kBlock, H - item * kBlock), params.weight_hr + item * kBlock, H,
-                                projection_panels_ + item * O * kBlock);
+                                projection_panels_ + item * panel_size<N>(O));
       take_final_gradient(layer, direction, item - projection_items);
     });
   }
@@ -161,76 +189,81 @@ class Backward {
 
   // Before a step, dh holds the gradient of the final state for the sequences that end here, and for the others what the cell
   // of the following step left there; this adds the latter's gates through the recurrent weights.
-  void recurrent_product(int64_t direction, int64_t following, const LayerState<E>& state, const StepPart& part) {
+  void recurrent_product(int64_t direction, int64_t following, const LayerState<N>& state, const StepPart& part) {
     const int64_t row = part.row_begin, end = std::min(part.row_end, rows_.active(following));
     if (row >= end) return;
-    PanelProduct<E> product{};
+    PanelProduct<N> product{};
     product.init = shape_.order.adds_to_dh ? Init::accumulate : Init::zero;
     product.rows = end - row;
     product.panels = part.output_end - part.output_begin;
     product.k = gate_rows_;
-    product.a = state.gates + shape_.order.first_recurrent * shape_.unit_blocks * shape_.block +
+    product.a = dgates_of(state) + shape_.order.first_recurrent * shape_.unit_blocks * shape_.block +
                 (rows_.step_row(direction, following) + row) * kBlock;
     product.a_block = shape_.block;
     product.w = recurrent_panels_ + part.output_begin * gate_rows_ * kBlock;
     product.w_panel = gate_rows_ * kBlock;
-    product.w_row = kBlock;
+    product.w_row = kPanelRow<N>;
     product.c = dh_ + part.output_begin * shape_.state_block + row * kBlock;
     product.c_panel = shape_.state_block;
     product.c_row = kBlock;
     gemm_.panel_product(product);
   }
 
-  void step(int64_t direction, int64_t t, const LayerState<E>& state, E* dy, const StepPart& part) {
+  void step(int64_t direction, int64_t t, const LayerState<N>& state, E* dy, const StepPart& part) {
     const int64_t following = direction == 0 ? t + 1 : t - 1;
     if (following >= 0 && following < rows_.steps()) recurrent_product(direction, following, state, part);
     if (shape_.projects()) {
       unproject(t, dy, part);
-      team_.barrier();
+      if (part.waits) team_.barrier();
       hidden_product(t, dy, part);
     }
     RowRun runs[2];
     const int count = rows_.step_runs(direction, t, part.row_begin, part.row_end, runs);
     for (int64_t block = part.unit_begin; block < part.unit_end; block++)
       for (int i = 0; i < count; i++) units(block, runs[i], direction, t, state, dy);
-    team_.barrier();
+    if (part.waits) team_.barrier();
   }
 
   // dy becomes the whole gradient of the projected h, which the projection's weights need for all steps.
   void unproject(int64_t t, E* dy, const StepPart& part) {
     const int64_t row = part.row_begin, end = std::min(part.row_end, rows_.active(t));
-    for (int64_t block = part.output_begin; block < part.output_end && row < end; block++)
-      gemm_.add((end - row) * kBlock, dh_ + block * shape_.state_block + row * kBlock,
-                dy + block * shape_.block + (rows_.offset(t) + row) * kBlock);
+    for (int64_t block = part.output_begin; block < part.output_end && row < end; block++) {
+      const int64_t count = (end - row) * kBlock, at = block * shape_.block + (rows_.offset(t) + row) * kBlock;
+      exact_gemm_.add(count, dh_ + block * shape_.state_block + row * kBlock, dy + at);
+      if constexpr (kRounds) gemm_.round(count, dy + at, dy_operand_ + at);
+    }
   }
 
-  void hidden_product(int64_t t, const E* dy, const StepPart& part) {
+  void hidden_product(int64_t t, E* dy, const StepPart& part) {
     const int64_t row = part.row_begin, end = std::min(part.row_end, rows_.active(t));
     if (row >= end) return;
-    PanelProduct<E> product{};
+    PanelProduct<N> product{};
     product.init = Init::zero;
     product.rows = end - row;
     product.panels = part.unit_end - part.unit_begin;
     product.k = desc_.proj_size;
-    product.a = dy + (rows_.offset(t) + row) * kBlock;
+    product.a = dy_operand(dy) + (rows_.offset(t) + row) * kBlock;
     product.a_block = shape_.block;
-    product.w = projection_panels_ + part.unit_begin * desc_.proj_size * kBlock;
-    product.w_panel = desc_.proj_size * kBlock;
-    product.w_row = kBlock;
+    product.w = projection_panels_ + part.unit_begin * panel_size<N>(desc_.proj_size);
+    product.w_panel = panel_size<N>(desc_.proj_size);
+    product.w_row = kPanelRow<N>;
     product.c = dhidden_ + part.unit_begin * shape_.state_block + row * kBlock;
     product.c_panel = shape_.state_block;
     product.c_row = kBlock;
     gemm_.panel_product(product);
   }
 
-  void units(int64_t block, const RowRun& run, int64_t direction, int64_t t, const LayerState<E>& state, E* dy) {
-    const auto at = [&](E* matrix, int64_t row) { return matrix ? matrix + block * shape_.block + row * kBlock : nullptr; };
+  void units(int64_t block, const RowRun& run, int64_t direction, int64_t t, const LayerState<N>& state, E* dy) {
+    const auto at = [&](auto* matrix, int64_t row) { return matrix ? matrix + block * shape_.block + row * kBlock : nullptr; };
     const int64_t row = run.a - rows_.step_row(direction, t);
     const int64_t of_state = block * shape_.state_block + row * kBlock;
-    CellTile<E> cell{};
+    CellTile<N> cell{};
     cell.count = run.count * kBlock;
-    for (int i = 0; i < shape_.order.positions; i++)
-      cell.gates[i] = at(state.gates, run.a) + i * shape_.unit_blocks * shape_.block;
+    for (int i = 0; i < shape_.order.positions; i++) {
+      const int64_t gate = i * shape_.unit_blocks * shape_.block;
+      cell.gates[i] = at(state.gates, run.a) + gate;
+      cell.dgates[i] = at(dgates_of(state), run.a) + gate;
+    }
     cell.c_prev = at(state.c, run.b);
     cell.c = at(state.c, run.a);
     cell.clip = E(desc_.clip);
@@ -245,7 +278,7 @@ class Backward {
     cell_(cell);
   }
 
-  void give_initial_gradient(int64_t layer, int64_t direction, const LayerState<E>& state, const StepPart& part) {
+  void give_initial_gradient(int64_t layer, int64_t direction, const LayerState<N>& state, const StepPart& part) {
     const auto give = [&](const E* blocks, int64_t columns, void* all) {
       E* const to = static_cast<E*>(all) + (layer * shape_.directions + direction) * shape_.batch * columns;
       for (int64_t row = 0; row < shape_.batch; row++)
@@ -261,39 +294,39 @@ class Backward {
     });
   }
 
-  // dx (+)= gates Wᵀ over the rows of all steps; the second direction adds to the first.
-  void input_gradient(int64_t layer, int64_t direction, const LayerState<E>& state, E* dx) {
-    const E* const gates = state.gates + rows_.first_row(direction) * kBlock;
+  // dx (+)= dgates W over the rows of all steps; the second direction adds to the first.
+  void input_gradient(int64_t layer, int64_t direction, const LayerState<N>& state, E* dx) {
+    const N* const dgates = dgates_of(state) + rows_.first_row(direction) * kBlock;
     if (layer == 0 && desc_.input_mode == InputMode::skip) {
       team_.share(shape_.unit_blocks, [&](int64_t block) {
         E* const to = dx + block * shape_.block;
         const int64_t count = rows_.total() * kBlock;
         if (direction == 0) std::fill_n(to, count, E(0));
         for (int64_t i = 0; i < shape_.gates; i++)
-          gemm_.add(count, gates + (i * shape_.unit_blocks + block) * shape_.block, to);
+          gemm_.add(count, dgates + (i * shape_.unit_blocks + block) * shape_.block, to);
       });
       return;
     }
-    PanelProduct<E> product{};
+    PanelProduct<N> product{};
     product.init = direction == 0 ? Init::zero : Init::accumulate;
     product.rows = rows_.total();
     product.panels = shape_.sources(layer) * blocks_of(shape_.source_width(layer));
     product.k = gate_rows_;
-    product.a = gates;
+    product.a = dgates;
     product.a_block = shape_.block;
     product.w = input_panels_;
     product.w_panel = gate_rows_ * kBlock;
-    product.w_row = kBlock;
+    product.w_row = kPanelRow<N>;
     product.c = dx;
     product.c_panel = shape_.block;
     product.c_row = kBlock;
-    const PanelPieces<E> pieces(gemm_, product);
+    const PanelPieces<N> pieces(gemm_, product);
     team_.share(pieces.count(), [&](int64_t piece) { pieces.run(piece); });
   }
 
   // Every weight's gradient is one product over the rows of all steps; all of them, the biases' and the tokens' are shared out
   // together.
-  void parameter_gradients(int thread, int64_t layer, int64_t direction, const LayerState<E>& state, const E* dy) {
+  void parameter_gradients(int thread, int64_t layer, int64_t direction, const LayerState<N>& state, E* dy) {
     const LayerParams<E> grads = layer_params(desc_, static_cast<E*>(args_.dparams), layer, direction);
     const int64_t H = desc_.hidden_size, first_row = rows_.first_row(direction);
     const RowRun same_rows{first_row, 0, rows_.total()};
@@ -302,17 +335,17 @@ class Backward {
     team_.barrier();
 
     constexpr int most = 3 * 4 + 1;
-    TransposedProduct<E> products[most];
+    TransposedProduct<N> products[most];
     int count = 0;
     for (int64_t i = 0; i < shape_.gates; i++) {
-      const E* const input_gate = state.gates + i * shape_.unit_blocks * shape_.block;
-      const E* const recurrent_gate = input_gate + shape_.order.first_recurrent * shape_.unit_blocks * shape_.block;
+      const N* const input_gate = dgates_of(state) + i * shape_.unit_blocks * shape_.block;
+      const N* const recurrent_gate = input_gate + shape_.order.first_recurrent * shape_.unit_blocks * shape_.block;
       const int64_t O = desc_.output_size(), I = desc_.layer_input_size(layer), width = shape_.source_width(layer);
       products[count++] = {H,
                            O,
                            recurrent_gate,
                            shape_.block,
-                           state.h,
+                           state.h_operand,
                            shape_.block,
                            runs_,
                            run_count_,
@@ -333,39 +366,40 @@ class Backward {
     }
     const RowRun projected_rows{0, first_row, rows_.total()};
     if (grads.weight_hr)
-      products[count++] = {desc_.proj_size, H, dy, shape_.block, state.hidden, shape_.block, &projected_rows, 1,
+      products[count++] = {desc_.proj_size, H, dy_operand(dy), shape_.block, state.hidden, shape_.block, &projected_rows, 1,
                            grads.weight_hr, H};
 
     int64_t pieces = 0;
-    for (int i = 0; i < count; i++) pieces += TransposedPieces<E>(gemm_, products[i]).count();
+    for (int i = 0; i < count; i++) pieces += TransposedPieces<N>(gemm_, products[i]).count();
     const int64_t gate_blocks = shape_.gates * shape_.unit_blocks;
     const int64_t token_items = from_tokens ? gate_blocks : 0;
+    const N* const dgates = dgates_of(state) + first_row * kBlock;
     team_.share(pieces + token_items + gate_blocks, [&](int64_t item) {
       for (int i = 0; i < count; i++) {
-        const TransposedPieces<E> of_product(gemm_, products[i]);
-        if (item < of_product.count()) return of_product.run(item);
+        const TransposedPieces<N> of_product(gemm_, products[i]);
+        if (item < of_product.count()) return of_product.run(item, scratch_ + thread * TransposedPieces<N>::kScratch);
         item -= of_product.count();
       }
-      if (item < token_items) return token_gradient(thread, item, state.gates + first_row * kBlock, grads.weight_ih);
-      bias_gradient(item - token_items, state.gates + first_row * kBlock, grads);
+      if (item < token_items) return token_gradient(thread, item, dgates, grads.weight_ih);
+      bias_gradient(item - token_items, dgates, grads);
     });
   }
 
-  const E* output_of(int64_t layer, int64_t direction) const {
-    const LayerState<E> state = state_of(layer, direction);
-    return dropping() ? state.dropped : state.h + rows_.first_row(direction) * kBlock;
+  const N* output_of(int64_t layer, int64_t direction) const {
+    const LayerState<N> state = state_of(layer, direction);
+    return dropping() ? state.dropped : state.h_operand + rows_.first_row(direction) * kBlock;
   }
 
-  void bias_gradient(int64_t gate_block, const E* gates, const LayerParams<E>& grads) {
+  void bias_gradient(int64_t gate_block, const N* dgates, const LayerParams<E>& grads) {
     const int64_t i = gate_block / shape_.unit_blocks, unit = gate_block % shape_.unit_blocks * kBlock;
     const int64_t units = std::min(kBlock, desc_.hidden_size - unit);
     const int64_t recurrent = shape_.order.first_recurrent + i;
     alignas(64) E sums[kBlock];
     const auto sum_position = [&](int64_t position) {
-      gemm_.column_sums(rows_.total(), gates + (position * shape_.unit_blocks + unit / kBlock) * shape_.block, sums);
+      gemm_.column_sums(rows_.total(), dgates + (position * shape_.unit_blocks + unit / kBlock) * shape_.block, sums);
     };
     const auto add_to = [&](E* bias, int64_t gate) {
-      if (bias) gemm_.add(units, sums, bias + gate * desc_.hidden_size + unit);
+      if (bias) exact_gemm_.add(units, sums, bias + gate * desc_.hidden_size + unit);
     };
     if (grads.bias_ih) sum_position(i);
     add_to(grads.bias_ih, shape_.order.input_gate[i]);
@@ -374,12 +408,12 @@ class Backward {
   }
 
   // One-hot rows: sums per token that occurs, then into the token's column of the weight.
-  void token_gradient(int thread, int64_t gate_block, const E* gates, E* weight) {
+  void token_gradient(int thread, int64_t gate_block, const N* dgates, E* weight) {
     const int64_t gate = shape_.order.input_gate[gate_block / shape_.unit_blocks];
     const int64_t unit = gate_block % shape_.unit_blocks * kBlock, units = std::min(kBlock, desc_.hidden_size - unit);
     E* const sums = slot_sums_ + thread * std::min(shape_.steps * shape_.batch, desc_.input_size) * kBlock;
     std::fill_n(sums, slot_count_ * kBlock, E(0));
-    gemm_.scatter_rows(rows_.total(), slots_, gates + gate_block * shape_.block, sums);
+    gemm_.scatter_rows(rows_.total(), slots_, dgates + gate_block * shape_.block, sums);
     for (int64_t i = 0; i < units; i++) {
       E* const row = weight + (gate * desc_.hidden_size + unit + i) * desc_.input_size;
       for (int64_t slot = 0; slot < slot_count_; slot++) row[slot_tokens_[slot]] += sums[slot * kBlock + i];
@@ -399,8 +433,9 @@ class Backward {
   }
 
   Team& team_;
-  const GemmTable<E>& gemm_;
-  void (*const cell_)(const CellTile<E>&);
+  const GemmTable<N>& gemm_;
+  const GemmTable<E>& exact_gemm_;
+  void (*const cell_)(const CellTile<N>&);
   const RnnShape& shape_;
   const RnnDesc& desc_;
   const RnnBackwardArgs& args_;
@@ -414,10 +449,13 @@ class Backward {
   E* dh_;                           // [output_blocks][B][32]: gradient of h that comes from the following step
   E* dc_ = nullptr;                 // [unit_blocks][B][32]: the same of c
   E* dhidden_ = nullptr;            // [unit_blocks][B][32]: gradient of h before its projection
-  E* recurrent_panels_;             // [output_blocks][gate_rows][32]
-  E* input_panels_;                 // [input blocks][gate_rows][32]
-  E* projection_panels_ = nullptr;  // [unit_blocks][P][32]
-  E* x_ = nullptr;                  // [blocks_of(I)][rows][32]
+  N* dgates_ = nullptr;             // [positions * unit_blocks][rows][32]
+  N* dy_operand_ = nullptr;         // [output_blocks][rows][32]
+  N* recurrent_panels_;             // [output_blocks][panel of gate_rows]
+  N* input_panels_;                 // [input blocks][panel of gate_rows]
+  N* projection_panels_ = nullptr;  // [unit_blocks][panel of P]
+  N* x_ = nullptr;                  // [blocks_of(I)][rows][32]
+  N* scratch_ = nullptr;            // [threads][TransposedPieces::kScratch]
   int32_t* slots_ = nullptr;        // [rows]: number of the row's token among those that occur
   int32_t* slot_tokens_ = nullptr;  // [slots]
   int32_t* slot_of_ = nullptr;      // [I]
@@ -425,28 +463,24 @@ class Backward {
   int64_t slot_count_ = 0;
 };
 
-template <class E>
-void backward_of(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc, const RnnBackwardArgs& args) {
+template <class N>
+void backward_of(const RnnContext& context, const RnnDesc& desc, const RnnBackwardArgs& args) {
   const RnnShape shape(desc, args.steps, args.batch);
   Carver measure(nullptr);
-  Backward<E>(team, kernels, shape, args, measure);
-  Carver carver(workspace.take(measure.bytes()));
-  Backward<E> backward(team, kernels, shape, args, carver);
+  Backward<N>(context, shape, args, measure);
+  Carver carver(context.workspace.take(measure.bytes()));
+  Backward<N> backward(context, shape, args, carver);
   backward.prepare();
-  const int members = members_for(team, macs_per_step(shape));
-  team.run(members, [&](int thread) { backward.run(thread, members); });
+  share_pass(context, RnnPass::backward, shape, backward.rows(), [&](const Sharing& sharing) {
+    context.team.run(sharing.members, [&](int thread) { backward.run(thread, sharing); });
+  });
 }
 
 }  // namespace
 
-void rnn_backward(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc,
-                  const RnnBackwardArgs& args) {
+void rnn_backward(const RnnContext& context, const RnnDesc& desc, const RnnBackwardArgs& args) {
   if (const std::string reason = rnn_supports(desc); !reason.empty()) throw Error(reason);
-  if (desc.dtype == DType::float64) {
-    backward_of<double>(team, workspace, kernels, desc, args);
-  } else {
-    backward_of<float>(team, workspace, kernels, desc, args);
-  }
+  with_operand_type(desc, [&](auto number) { backward_of<decltype(number)>(context, desc, args); });
 }
 
 }  // namespace deep_rnn::cpu

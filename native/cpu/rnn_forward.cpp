@@ -6,35 +6,45 @@ namespace deep_rnn::cpu {
 
 namespace {
 
-template <class E>
+template <class N>
 class Forward {
+  using E = Sum<N>;
+
  public:
-  Forward(Team& team, const KernelSet& kernels, const RnnShape& shape, const RnnForwardArgs& args, Carver& carver)
-      : team_(team),
-        gemm_(gemm_table<E>(kernels)),
-        cell_(cell_table<E>(kernels).forward[int(shape.desc.cell)]),
+  Forward(const RnnContext& context, const RnnShape& shape, const RnnForwardArgs& args, Carver& carver)
+      : team_(context.team),
+        gemm_(gemm_table<N>(context.kernels)),
+        exact_gemm_(gemm_table<E>(context.kernels)),
+        vectors_(vector_table<E>(context.kernels)),
+        cell_(cell_table<N>(context.kernels).forward[int(shape.desc.cell)]),
         shape_(shape),
         desc_(shape.desc),
         args_(args),
         rows_(carver, shape.steps, shape.batch),
+        recurrent_panel_(panel_size<N>(desc_.output_size())),
+        projection_panel_(panel_size<N>(desc_.hidden_size)),
         dropping_(args.training && desc_.dropout > 0) {
-    int64_t widest = desc_.input_mode == InputMode::linear ? desc_.input_size : 0;
-    if (desc_.layers > 1) widest = std::max(widest, desc_.layer_input_size(1));
+    int64_t input_panel = 0;
+    for (int64_t layer = 0; layer < std::min<int64_t>(desc_.layers, 2); layer++)
+      if (layer > 0 || args.x) input_panel = std::max(input_panel, input_panel_size(layer));
     const int64_t panels = shape.gates * shape.unit_blocks;
-    input_panels_ = carver.array<E>(panels * widest * kBlock);
-    recurrent_panels_ = carver.array<E>(panels * desc_.output_size() * kBlock);
-    if (shape.projects()) projection_panels_ = carver.array<E>(shape.output_blocks * desc_.hidden_size * kBlock);
+    input_panels_ = carver.array<N>(panels * input_panel);
+    recurrent_panels_ = carver.array<N>(panels * recurrent_panel_);
+    if (shape.projects()) projection_panels_ = carver.array<N>(shape.output_blocks * projection_panel_);
     bias_ = carver.array<E>(shape.order.positions * shape.unit_blocks * kBlock);
     if (args.tokens) {
       tokens_ = carver.array<int32_t>(shape.steps * shape.batch);
+      token_panels_ = carver.array<E>(panels * panel_size<E>(desc_.input_size));
+    } else if (desc_.input_mode == InputMode::skip) {
+      skip_input_ = carver.array<E>(shape.unit_blocks * shape.block);
     } else {
-      x_ = carver.array<E>(blocks_of(desc_.input_size) * shape.block);
+      x_ = carver.array<N>(blocks_of(desc_.input_size) * shape.block);
     }
     state_memory_ = args.reserve;
     if (!args.reserve) {
       // Without backward a layer's state is needed by the layer above it only.
       kept_layers_ = std::min<int64_t>(desc_.layers, 2);
-      state_memory_ = carver.array<char>(int64_t(layer_state_bytes<E>(shape)) * kept_layers_ * shape.directions);
+      state_memory_ = carver.array<char>(int64_t(layer_state_bytes<N>(shape)) * kept_layers_ * shape.directions);
     }
   }
 
@@ -53,16 +63,19 @@ class Forward {
     }
   }
 
+  int64_t rows() const { return rows_.total(); }
+
   // By every member of the team.
-  void run(int thread, int members) {
-    const StepPart part(shape_, thread, members);
+  void run(int thread, const Sharing& sharing) {
+    const StepPart part(shape_, thread, sharing);
     if (args_.x) team_.share(rows_.steps(), [&](int64_t t) { take_input(t); });
     for (int64_t layer = 0; layer < desc_.layers; layer++) {
       for (int64_t direction = 0; direction < shape_.directions; direction++) {
-        const LayerState<E> state = state_of(layer, direction);
+        const LayerState<N> state = state_of(layer, direction);
         pack(layer, direction, state);
         input_product(layer, direction, state);
         for (int64_t i = 0; i < rows_.steps(); i++) step(direction, direction == 0 ? i : rows_.steps() - 1 - i, state, part);
+        if (!part.waits) team_.barrier();
         give_final_state(layer, direction, state);
       }
       if (dropping_ && layer + 1 < desc_.layers)
@@ -73,10 +86,13 @@ class Forward {
   }
 
  private:
-  LayerState<E> state_of(int64_t layer, int64_t direction) const {
+  LayerState<N> state_of(int64_t layer, int64_t direction) const {
     const int64_t kept = kept_layers_ > 0 ? layer % kept_layers_ : layer;
-    return layer_state_at<E>(shape_, state_memory_, kept * shape_.directions + direction);
+    return layer_state_at<N>(shape_, state_memory_, kept * shape_.directions + direction);
   }
+
+  // Of one gate's panel of input weights, one source after another.
+  int64_t input_panel_size(int64_t layer) const { return shape_.sources(layer) * panel_size<N>(shape_.source_width(layer)); }
 
   // [B][columns] of one layer and direction in the caller's initial or final states.
   template <class T>
@@ -85,108 +101,127 @@ class Forward {
   }
 
   void take_input(int64_t t) {
-    for (int64_t row = 0; row < rows_.active(t); row++)
-      row_to_blocks(desc_.input_size, static_cast<const E*>(args_.x) + (t * shape_.batch + rows_.order(row)) * desc_.input_size,
-                    x_ + (rows_.offset(t) + row) * kBlock, shape_.block);
+    for (int64_t row = 0; row < rows_.active(t); row++) {
+      const E* const from = static_cast<const E*>(args_.x) + (t * shape_.batch + rows_.order(row)) * desc_.input_size;
+      const int64_t to = (rows_.offset(t) + row) * kBlock;
+      if (skip_input_) {
+        row_to_blocks(desc_.input_size, from, skip_input_ + to, shape_.block);
+      } else {
+        row_to_blocks(desc_.input_size, from, x_ + to, shape_.block);
+      }
+    }
   }
 
   // Weights into panels, biases into rows of 32, initial states into their rows.
-  void pack(int64_t layer, int64_t direction, const LayerState<E>& state) {
+  void pack(int64_t layer, int64_t direction, const LayerState<N>& state) {
     const LayerParams<const E> params = layer_params(desc_, static_cast<const E*>(args_.params), layer, direction);
     const int64_t H = desc_.hidden_size, O = desc_.output_size(), panels = shape_.gates * shape_.unit_blocks;
-    const auto pack_gate = [&](const E* weight, int64_t columns, const int* gate_at, int64_t panel, E* to) {
+    // `columns` columns of one gate's weights from `first` on, for the 32 units of a panel.
+    const auto pack_gate = [&](const auto& gemm, const E* weight, int64_t weight_row, int64_t first, int64_t columns,
+                               const int* gate_at, int64_t panel, auto* to) {
       const int64_t unit = panel % shape_.unit_blocks * kBlock, gate = gate_at[panel / shape_.unit_blocks];
-      gemm_.pack_transposed_panel(std::min(kBlock, H - unit), columns, weight + (gate * H + unit) * columns, columns,
-                                  to + panel * columns * kBlock);
+      gemm.pack_transposed_panel(std::min(kBlock, H - unit), columns, weight + (gate * H + unit) * weight_row + first,
+                                 weight_row, to);
+    };
+    const auto pack_input = [&](int64_t panel) {
+      const int64_t I = desc_.layer_input_size(layer), width = shape_.source_width(layer);
+      if (layer == 0 && tokens_)
+        return pack_gate(exact_gemm_, params.weight_ih, I, 0, I, shape_.order.input_gate, panel,
+                         token_panels_ + panel * panel_size<E>(I));
+      for (int64_t source = 0; source < shape_.sources(layer); source++)
+        pack_gate(gemm_, params.weight_ih, I, source * width, width, shape_.order.input_gate, panel,
+                  input_panels_ + panel * input_panel_size(layer) + source * panel_size<N>(width));
     };
     const int64_t input_panels = params.weight_ih ? panels : 0, projection_panels = params.weight_hr ? shape_.output_blocks : 0;
     team_.share(panels + input_panels + projection_panels + 1 + shape_.batch, [&](int64_t item) {
-      if (item < panels) return pack_gate(params.weight_hh, O, shape_.order.recurrent_gate, item, recurrent_panels_);
+      if (item < panels)
+        return pack_gate(gemm_, params.weight_hh, O, 0, O, shape_.order.recurrent_gate, item,
+                         recurrent_panels_ + item * recurrent_panel_);
       item -= panels;
-      if (item < input_panels)
-        return pack_gate(params.weight_ih, desc_.layer_input_size(layer), shape_.order.input_gate, item, input_panels_);
+      if (item < input_panels) return pack_input(item);
       item -= input_panels;
       if (item < projection_panels)
         return gemm_.pack_transposed_panel(std::min(kBlock, O - item * kBlock), H, params.weight_hr + item * kBlock * H, H,
-                                           projection_panels_ + item * H * kBlock);
+                                           projection_panels_ + item * projection_panel_);
       item -= projection_panels;
-      if (item == 0) return pack_bias(shape_, gemm_, params, bias_);
+      if (item == 0) return pack_bias(shape_, exact_gemm_, params, bias_);
       take_initial_state(layer, direction, item - 1, state);
     });
   }
 
-  void take_initial_state(int64_t layer, int64_t direction, int64_t row, const LayerState<E>& state) {
-    const auto take = [&](const void* all, int64_t columns, E* blocks) {
+  void take_initial_state(int64_t layer, int64_t direction, int64_t row, const LayerState<N>& state) {
+    const int64_t to = (rows_.initial_row(direction) + row) * kBlock;
+    const auto take = [&](const void* all, int64_t columns, auto* blocks) {
       const E* from = caller_state(static_cast<const E*>(all), layer, direction, columns);
-      row_to_blocks(columns, from ? from + rows_.order(row) * columns : nullptr,
-                    blocks + (rows_.initial_row(direction) + row) * kBlock, shape_.block);
+      row_to_blocks(columns, from ? from + rows_.order(row) * columns : nullptr, blocks + to, shape_.block);
     };
     take(args_.h0, desc_.output_size(), state.h);
+    if constexpr (sizeof(N) != sizeof(E)) take(args_.h0, desc_.output_size(), state.h_operand);
     if (shape_.has_cell_state()) take(args_.c0, desc_.hidden_size, state.c);
   }
 
   // Gates = bias + input W, over the rows of all steps at once.
-  void input_product(int64_t layer, int64_t direction, const LayerState<E>& state) {
+  void input_product(int64_t layer, int64_t direction, const LayerState<N>& state) {
     const int64_t panels = shape_.gates * shape_.unit_blocks, width = shape_.source_width(layer);
     E* const gates = state.gates + rows_.first_row(direction) * kBlock;
-    if (layer == 0 && desc_.input_mode == InputMode::skip) {
+    if (layer == 0 && skip_input_) {
       team_.share(panels, [&](int64_t panel) {
-        const E* x = x_ + panel % shape_.unit_blocks * shape_.block;
+        const E* x = skip_input_ + panel % shape_.unit_blocks * shape_.block;
         for (int64_t row = 0; row < rows_.total(); row++) {
           E* to = gates + panel * shape_.block + row * kBlock;
           std::copy_n(bias_ + panel * kBlock, kBlock, to);
-          gemm_.add(kBlock, x + row * kBlock, to);
+          exact_gemm_.add(kBlock, x + row * kBlock, to);
         }
       });
       return;
     }
     if (layer == 0 && args_.tokens) {
       team_.share(panels, [&](int64_t panel) {
-        gemm_.gather_rows(rows_.total(), tokens_, input_panels_ + panel * width * kBlock, bias_ + panel * kBlock,
-                          gates + panel * shape_.block);
+        vectors_.gather_rows(rows_.total(), tokens_, token_panels_ + panel * panel_size<E>(width), bias_ + panel * kBlock,
+                             gates + panel * shape_.block);
       });
       return;
     }
-    PanelProduct<E> product{};
+    PanelProduct<N> product{};
     product.init = Init::bias;
     product.rows = rows_.total();
     product.panels = panels;
     product.k = width;
     product.a_block = shape_.block;
-    product.w_panel = desc_.layer_input_size(layer) * kBlock;
-    product.w_row = kBlock;
+    product.w_panel = input_panel_size(layer);
+    product.w_row = kPanelRow<N>;
     product.bias = bias_;
     product.bias_panel = kBlock;
     product.c = gates;
     product.c_panel = shape_.block;
     product.c_row = kBlock;
-    team_.share(PanelPieces<E>(gemm_, product).count(), [&](int64_t piece) {
+    team_.share(PanelPieces<N>(gemm_, product).count(), [&](int64_t piece) {
       for (int64_t source = 0; source < shape_.sources(layer); source++) {
-        PanelProduct<E> part = product;
+        PanelProduct<N> part = product;
         if (source > 0) part.init = Init::accumulate;
         part.a = layer == 0 ? x_ : output_of(layer - 1, source);
-        part.w = input_panels_ + source * width * kBlock;
-        PanelPieces<E>(gemm_, part).run(piece);
+        part.w = input_panels_ + source * panel_size<N>(width);
+        PanelPieces<N>(gemm_, part).run(piece);
       }
     });
   }
 
   // What the layer above reads, without rows of initial states.
-  const E* output_of(int64_t layer, int64_t direction) const {
-    const LayerState<E> state = state_of(layer, direction);
-    return dropping_ ? state.dropped : state.h + rows_.first_row(direction) * kBlock;
+  const N* output_of(int64_t layer, int64_t direction) const {
+    const LayerState<N> state = state_of(layer, direction);
+    return dropping_ ? state.dropped : state.h_operand + rows_.first_row(direction) * kBlock;
   }
 
-  void step(int64_t direction, int64_t t, const LayerState<E>& state, const StepPart& part) {
+  void step(int64_t direction, int64_t t, const LayerState<N>& state, const StepPart& part) {
     RowRun runs[2];
     const int count = rows_.step_runs(direction, t, part.row_begin, part.row_end, runs);
     for (int i = 0; i < count; i++)
       for (int64_t block = part.unit_begin; block < part.unit_end; block++)
         for_tiles(runs[i], [&](const RowRun& tile) { units(block, tile, state); });
-    team_.barrier();
+    if (part.waits) team_.barrier();
     if (!shape_.projects()) return;
     for (int i = 0; i < count; i++) project(runs[i], state, part);
-    team_.barrier();
+    if (part.waits) team_.barrier();
   }
 
   // Calls f with the fewest tiles of nearly equal height.
@@ -200,22 +235,22 @@ class Forward {
   }
 
   // The recurrent product of 32 units' gates, then the cell while they are in the first-level cache.
-  void units(int64_t block, const RowRun& tile, const LayerState<E>& state) {
+  void units(int64_t block, const RowRun& tile, const LayerState<N>& state) {
     const GateOrder& order = shape_.order;
     const int64_t O = desc_.output_size(), between_gates = shape_.unit_blocks * shape_.block;
-    const auto at = [&](E* matrix, int64_t row) { return matrix ? matrix + block * shape_.block + row * kBlock : nullptr; };
+    const auto at = [&](auto* matrix, int64_t row) { return matrix ? matrix + block * shape_.block + row * kBlock : nullptr; };
     const auto product = [&](int64_t first, int64_t gates, Init init) {
       if (gates == 0) return;
-      PanelProduct<E> product{};
+      PanelProduct<N> product{};
       product.init = init;
       product.rows = tile.count;
       product.panels = gates;
       product.k = O;
-      product.a = state.h + tile.b * kBlock;
+      product.a = state.h_operand + tile.b * kBlock;
       product.a_block = shape_.block;
-      product.w = recurrent_panels_ + (first * shape_.unit_blocks + block) * O * kBlock;
-      product.w_panel = shape_.unit_blocks * O * kBlock;
-      product.w_row = kBlock;
+      product.w = recurrent_panels_ + (first * shape_.unit_blocks + block) * recurrent_panel_;
+      product.w_panel = shape_.unit_blocks * recurrent_panel_;
+      product.w_row = kPanelRow<N>;
       product.bias = bias_ + ((order.first_recurrent + first) * shape_.unit_blocks + block) * kBlock;
       product.bias_panel = shape_.unit_blocks * kBlock;
       product.c = at(state.gates, tile.a) + (order.first_recurrent + first) * between_gates;
@@ -226,35 +261,46 @@ class Forward {
     product(0, order.shared, Init::accumulate);
     product(order.shared, shape_.gates - order.shared, Init::bias);
 
-    CellTile<E> cell{};
+    CellTile<N> cell{};
     cell.count = tile.count * kBlock;
     for (int i = 0; i < order.positions; i++) cell.gates[i] = at(state.gates, tile.a) + i * between_gates;
     cell.c_prev = at(state.c, tile.b);
     cell.c = at(state.c, tile.a);
-    cell.h_prev = shape_.projects() ? nullptr : at(state.h, tile.b);
-    cell.h = at(shape_.projects() ? state.hidden : state.h, tile.a);
+    if (shape_.projects()) {
+      cell.h_operand = at(state.hidden, tile.a);
+    } else {
+      cell.h_prev = at(state.h, tile.b);
+      cell.h = at(state.h, tile.a);
+      cell.h_operand = at(state.h_operand, tile.a);
+    }
     cell.clip = E(desc_.clip);
     cell_(cell);
   }
 
-  void project(const RowRun& run, const LayerState<E>& state, const StepPart& part) {
-    PanelProduct<E> product{};
+  void project(const RowRun& run, const LayerState<N>& state, const StepPart& part) {
+    PanelProduct<N> product{};
     product.init = Init::zero;
     product.rows = run.count;
     product.panels = part.output_end - part.output_begin;
     product.k = desc_.hidden_size;
     product.a = state.hidden + run.a * kBlock;
     product.a_block = shape_.block;
-    product.w = projection_panels_ + part.output_begin * desc_.hidden_size * kBlock;
-    product.w_panel = desc_.hidden_size * kBlock;
-    product.w_row = kBlock;
+    product.w = projection_panels_ + part.output_begin * projection_panel_;
+    product.w_panel = projection_panel_;
+    product.w_row = kPanelRow<N>;
     product.c = state.h + part.output_begin * shape_.block + run.a * kBlock;
     product.c_panel = shape_.block;
     product.c_row = kBlock;
     gemm_.panel_product(product);
+    if constexpr (sizeof(N) != sizeof(E)) {
+      for (int64_t block = part.output_begin; block < part.output_end; block++) {
+        const int64_t at = block * shape_.block + run.a * kBlock;
+        gemm_.round(run.count * kBlock, state.h + at, state.h_operand + at);
+      }
+    }
   }
 
-  void give_final_state(int64_t layer, int64_t direction, const LayerState<E>& state) {
+  void give_final_state(int64_t layer, int64_t direction, const LayerState<N>& state) {
     const auto give = [&](const E* blocks, int64_t columns, void* all) {
       E* to = caller_state(static_cast<E*>(all), layer, direction, columns);
       if (!to) return;
@@ -269,15 +315,15 @@ class Forward {
   }
 
   void drop(int64_t layer, int64_t direction, int64_t t) {
-    const LayerState<E> state = state_of(layer, direction);
-    drop_step(shape_, rows_, args_.seed, layer, direction, t, state.h + rows_.step_row(direction, t) * kBlock,
-              state.dropped + rows_.offset(t) * kBlock);
+    const LayerState<N> state = state_of(layer, direction);
+    drop_step<N>(shape_, rows_, args_.seed, layer, direction, t, state.h + rows_.step_row(direction, t) * kBlock,
+                 state.dropped + rows_.offset(t) * kBlock);
   }
 
   void give_output(int64_t t) {
     const int64_t width = desc_.output_size(), D = shape_.directions;
     for (int64_t direction = 0; direction < D; direction++) {
-      const LayerState<E> state = state_of(desc_.layers - 1, direction);
+      const LayerState<N> state = state_of(desc_.layers - 1, direction);
       for (int64_t row = 0; row < shape_.batch; row++) {
         E* to = static_cast<E*>(args_.y) + ((t * shape_.batch + rows_.order(row)) * D + direction) * width;
         if (row < rows_.active(t)) {
@@ -290,46 +336,49 @@ class Forward {
   }
 
   Team& team_;
-  const GemmTable<E>& gemm_;
-  void (*const cell_)(const CellTile<E>&);
+  const GemmTable<N>& gemm_;
+  const GemmTable<E>& exact_gemm_;
+  const VectorTable<E>& vectors_;
+  void (*const cell_)(const CellTile<N>&);
   const RnnShape& shape_;
   const RnnDesc& desc_;
   const RnnForwardArgs& args_;
   PackedRows rows_;
+  const int64_t recurrent_panel_, projection_panel_;
   const bool dropping_;
   int64_t kept_layers_ = 0;  // 0: all
   void* state_memory_;
-  E* x_ = nullptr;                  // [blocks_of(I)][rows][32]
+  N* x_ = nullptr;                  // [blocks_of(I)][rows][32]
+  E* skip_input_ = nullptr;         // the same of input that no product takes
   int32_t* tokens_ = nullptr;       // [rows]
-  E* input_panels_;                 // [gates][unit_blocks][I][32]
-  E* recurrent_panels_;             // [gates][unit_blocks][O][32]
-  E* projection_panels_ = nullptr;  // [output_blocks][H][32]
+  E* token_panels_ = nullptr;       // [gates][unit_blocks][I][32]: rows that tokens pick are not rounded
+  N* input_panels_;                 // [gates][unit_blocks][sources][panel of a source's width]
+  N* recurrent_panels_;             // [gates][unit_blocks][panel of O]
+  N* projection_panels_ = nullptr;  // [output_blocks][panel of H]
   E* bias_;                         // [positions][unit_blocks][32]
 };
 
-template <class E>
-void forward_of(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc, const RnnForwardArgs& args) {
+template <class N>
+void forward_of(const RnnContext& context, const RnnDesc& desc, const RnnForwardArgs& args) {
   const RnnShape shape(desc, args.steps, args.batch);
   Carver measure(nullptr);
-  Forward<E>(team, kernels, shape, args, measure);
-  Carver carver(workspace.take(measure.bytes()));
-  Forward<E> forward(team, kernels, shape, args, carver);
+  Forward<N>(context, shape, args, measure);
+  Carver carver(context.workspace.take(measure.bytes()));
+  Forward<N> forward(context, shape, args, carver);
   forward.prepare();
-  const int members = members_for(team, macs_per_step(shape));
-  team.run(members, [&](int thread) { forward.run(thread, members); });
+  const RnnPass pass = args.reserve ? RnnPass::forward : RnnPass::inference;
+  share_pass(context, pass, shape, forward.rows(), [&](const Sharing& sharing) {
+    context.team.run(sharing.members, [&](int thread) { forward.run(thread, sharing); });
+  });
 }
 
 }  // namespace
 
-void rnn_forward(Team& team, Workspace& workspace, const KernelSet& kernels, const RnnDesc& desc, const RnnForwardArgs& args) {
+void rnn_forward(const RnnContext& context, const RnnDesc& desc, const RnnForwardArgs& args) {
   if (const std::string reason = rnn_supports(desc); !reason.empty()) throw Error(reason);
   if (args.tokens && desc.input_mode == InputMode::skip) throw Error("skip input takes vectors, not tokens");
   if (args.training && desc.dropout > 0 && !args.reserve) throw Error("training with dropout needs the reserve");
-  if (desc.dtype == DType::float64) {
-    forward_of<double>(team, workspace, kernels, desc, args);
-  } else {
-    forward_of<float>(team, workspace, kernels, desc, args);
-  }
+  with_operand_type(desc, [&](auto number) { forward_of<decltype(number)>(context, desc, args); });
 }
 
 }  // namespace deep_rnn::cpu

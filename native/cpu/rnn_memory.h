@@ -4,7 +4,9 @@
 #include "core/random.h"
 #include "cpu/cells/gate_order.h"
 #include "cpu/packed_rows.h"
+#include "cpu/rnn.h"
 #include "cpu/rnn_params.h"
+#include "cpu/sharing.h"
 
 namespace deep_rnn::cpu {
 
@@ -38,45 +40,64 @@ struct RnnShape {
 };
 
 // What forward leaves for backward of one direction of one layer, in column blocks `shape.block` apart. All but dropped have
-// the rows of the initial state, see PackedRows.
-template <class E>
+// the rows of the initial state, see PackedRows. N is the type that products take.
+template <class N>
 struct LayerState {
-  E* gates;    // [positions * unit_blocks][rows][32]
-  E* c;        // [unit_blocks][rows][32], LSTM only
-  E* h;        // [output_blocks][rows][32]
-  E* hidden;   // [unit_blocks][rows][32]: h before its projection, else null
-  E* dropped;  // [output_blocks][rows][32]: h after dropout, else null
+  using E = Sum<N>;
+
+  E* gates;      // [positions * unit_blocks][rows][32]
+  E* c;          // [unit_blocks][rows][32], LSTM only
+  E* h;          // [output_blocks][rows][32]
+  N* h_operand;  // [output_blocks][rows][32]: h rounded to N; h itself where N is E
+  N* hidden;     // [unit_blocks][rows][32]: h before its projection, else null
+  N* dropped;    // [output_blocks][rows][32]: h after dropout, else null
 };
 
-template <class E>
-LayerState<E> carve_layer_state(Carver& carver, const RnnShape& shape) {
-  LayerState<E> state{};
+template <class N>
+LayerState<N> carve_layer_state(Carver& carver, const RnnShape& shape) {
+  using E = Sum<N>;
+  LayerState<N> state{};
   state.gates = carver.array<E>(shape.order.positions * shape.unit_blocks * shape.block);
   if (shape.has_cell_state()) state.c = carver.array<E>(shape.unit_blocks * shape.block);
   state.h = carver.array<E>(shape.output_blocks * shape.block);
-  if (shape.projects()) state.hidden = carver.array<E>(shape.unit_blocks * shape.block);
-  if (shape.desc.dropout > 0) state.dropped = carver.array<E>(shape.output_blocks * shape.block);
+  if constexpr (sizeof(N) == sizeof(E)) {
+    state.h_operand = state.h;
+  } else {
+    state.h_operand = carver.array<N>(shape.output_blocks * shape.block);
+  }
+  if (shape.projects()) state.hidden = carver.array<N>(shape.unit_blocks * shape.block);
+  if (shape.desc.dropout > 0) state.dropped = carver.array<N>(shape.output_blocks * shape.block);
   return state;
 }
 
-template <class E>
+template <class N>
 size_t layer_state_bytes(const RnnShape& shape) {
   Carver measure(nullptr);
-  carve_layer_state<E>(measure, shape);
+  carve_layer_state<N>(measure, shape);
   return measure.bytes();
 }
 
 // The state number `index` of an array of them.
-template <class E>
-LayerState<E> layer_state_at(const RnnShape& shape, void* memory, int64_t index) {
-  Carver carver(static_cast<char*>(memory) + size_t(index) * layer_state_bytes<E>(shape));
-  return carve_layer_state<E>(carver, shape);
+template <class N>
+LayerState<N> layer_state_at(const RnnShape& shape, void* memory, int64_t index) {
+  Carver carver(static_cast<char*>(memory) + size_t(index) * layer_state_bytes<N>(shape));
+  return carve_layer_state<N>(carver, shape);
+}
+
+// Calls f with a value of the type that products take.
+template <class F>
+auto with_operand_type(const RnnDesc& desc, F f) {
+  if (desc.dtype == DType::float64) return f(double());
+  if (desc.precision == Precision::bfloat16) return f(bfloat16());
+  return f(float());
 }
 
 // The part of a step that belongs to one thread: a range of unit blocks (and of output blocks) and a range of rows.
 struct StepPart {
-  StepPart(const RnnShape& shape, int thread, int members) {
-    const int64_t column_parts = std::min<int64_t>(members, shape.unit_blocks);
+  StepPart(const RnnShape& shape, int thread, const Sharing& sharing) {
+    const int members = sharing.members;
+    const int64_t column_parts = sharing.by_rows ? 1 : std::min<int64_t>(members, shape.unit_blocks);
+    waits = column_parts > 1;
     const int64_t row_parts = std::min<int64_t>(members / column_parts, shape.batch);
     const int64_t column = thread % column_parts, row = thread / column_parts;
     if (row >= row_parts) return;
@@ -87,6 +108,7 @@ struct StepPart {
     row_begin = shape.batch * row / row_parts;
     row_end = shape.batch * (row + 1) / row_parts;
   }
+  bool waits = false;  // for other threads' parts of a step before the next one
   int64_t unit_begin = 0, unit_end = 0, output_begin = 0, output_end = 0, row_begin = 0, row_end = 0;
 };
 
@@ -94,12 +116,27 @@ inline int64_t macs_per_step(const RnnShape& shape) {
   return shape.gates * shape.desc.hidden_size * shape.desc.output_size() * shape.batch;
 }
 
-template <class E>
-const CellTable<E>& cell_table(const KernelSet& kernels) {
-  if constexpr (sizeof(E) == 8) {
+enum class RnnPass : int64_t { inference, forward, backward, generation };
+
+// Calls run(sharing) as the tuner decides; rows: of all steps together.
+template <class Run>
+void share_pass(const RnnContext& context, RnnPass pass, const RnnShape& shape, int64_t rows, Run run) {
+  const RnnDesc& desc = shape.desc;
+  const SharingTuner::Key key = {int64_t(pass),           int64_t(desc.cell), desc.input_size,  desc.hidden_size,
+                                 desc.proj_size,          desc.layers,        shape.directions, int64_t(desc.dtype),
+                                 int64_t(desc.precision), shape.batch};
+  const auto candidates = [&] { return possible_sharings(context.team.size(), macs_per_step(shape), shape.batch); };
+  context.tuner.run(key, candidates, double(rows), run);
+}
+
+template <class N>
+const CellTable<N>& cell_table(const KernelSet& kernels) {
+  if constexpr (sizeof(N) == 8) {
     return kernels.cells_float64;
-  } else {
+  } else if constexpr (sizeof(N) == 4) {
     return kernels.cells_float32;
+  } else {
+    return kernels.cells_bfloat16;
   }
 }
 
@@ -116,16 +153,12 @@ void pack_bias(const RnnShape& shape, const GemmTable<E>& gemm, const LayerParam
 }
 
 // Moves between a row of a caller's matrix and a row of column blocks.
-template <class E>
-void row_to_blocks(int64_t columns, const E* row, E* blocks, int64_t block) {
+template <class N>
+void row_to_blocks(int64_t columns, const Sum<N>* row, N* blocks, int64_t block) {
   for (int64_t first = 0; first < columns; first += kBlock, blocks += block) {
-    const int64_t count = std::min(kBlock, columns - first);
-    if (row) {
-      std::copy_n(row + first, count, blocks);
-      std::fill(blocks + count, blocks + kBlock, E(0));
-    } else {
-      std::fill_n(blocks, kBlock, E(0));
-    }
+    const int64_t count = row ? std::min(kBlock, columns - first) : 0;
+    for (int64_t i = 0; i < count; i++) blocks[i] = number_from<N>(row[first + i]);
+    std::fill(blocks + count, blocks + kBlock, N{});
   }
 }
 
@@ -137,9 +170,10 @@ void blocks_to_row(int64_t columns, const E* blocks, int64_t block, E* row) {
 
 // Inverted dropout on the output of a layer at step t, which may be in place. An element's fate depends on the seed, the layer,
 // and its place in the caller's [T,B,D*O], so neither on lengths nor on threads.
-template <class E>
+template <class N>
 void drop_step(const RnnShape& shape, const PackedRows& rows, uint64_t seed, int64_t layer, int64_t direction, int64_t t,
-               const E* from, E* to) {
+               const Sum<N>* from, N* to) {
+  using E = Sum<N>;
   const int64_t width = shape.desc.output_size();
   const float dropout = float(shape.desc.dropout);
   const E scale = shape.desc.dropout < 1 ? E(1 / (1 - shape.desc.dropout)) : E(0);
@@ -149,10 +183,10 @@ void drop_step(const RnnShape& shape, const PackedRows& rows, uint64_t seed, int
     for (int64_t column = 0; column < shape.output_blocks * kBlock; column++) {
       const int64_t at = column / kBlock * shape.block + row * kBlock + column % kBlock;
       if (column >= width) {
-        to[at] = E(0);
+        to[at] = N{};
         continue;
       }
-      to[at] = uniform_float(random.v[element % 4]) < dropout ? E(0) : from[at] * scale;
+      to[at] = number_from<N>(uniform_float(random.v[element % 4]) < dropout ? E(0) : from[at] * scale);
       if (++element % 4 == 0) random = philox(seed, element / 4, uint64_t(layer));
     }
   }

@@ -23,7 +23,7 @@ void activate(const cpu::KernelSet& kernels, const std::vector<E>& a, std::vecto
   tile.gates[3] = o.data();
   tile.c_prev = c.data();
   tile.c = c_next.data();
-  tile.h = h.data();
+  tile.h = tile.h_operand = h.data();
   cpu::cell_table<E>(kernels).forward[int(Cell::lstm)](tile);
   for (size_t k = 0; k < a.size(); k++)
     if (a[k] == a[k]) CHECK(i[k] == f[k] && f[k] == o[k]);

@@ -66,7 +66,8 @@ Generated<E> generate(cpu::Team& team, const cpu::KernelSet& kernels, const Mode
   args.c = rnn.cell == Cell::lstm ? result.c.data() : nullptr;
   args.tokens = result.tokens.data();
   cpu::Workspace workspace;
-  cpu::generate(team, workspace, kernels, rnn, desc, args);
+  cpu::SharingTuner tuner;
+  cpu::generate({team, workspace, tuner, kernels}, rnn, desc, args);
   return result;
 }
 
@@ -118,6 +119,11 @@ void test_greedy(const cpu::KernelSet& kernels) {
     cpu::Team alone(1), two(2);
     const Generated<double> one = generate<double>(alone, kernels, model, prefix, greedy(20));
     check_greedy(model, prefix, one, what);
+    // Long enough for the tuner to try one and two threads.
+    const Generated<double> long_alone = generate<double>(alone, kernels, model, prefix, greedy(300));
+    const Generated<double> long_two = generate<double>(two, kernels, model, prefix, greedy(300));
+    check(long_alone.tokens == long_two.tokens && long_alone.h == long_two.h && long_alone.c == long_two.c,
+          what + ": two threads change the result of a long run");
     const Generated<double> same = generate<double>(two, kernels, model, prefix, greedy(20));
     check(one.tokens == same.tokens && one.h == same.h && one.c == same.c, what + ": two threads change the result");
     const Generated<float> floats = generate<float>(two, kernels, model, prefix, greedy(3));

@@ -1,5 +1,5 @@
-// The recurrent stack: outputs against plain loops, gradients against central differences, float32 against float64, the same
-// bits for 1 to 4 threads; every cell and option, on every instruction set.
+// The recurrent stack: outputs against plain loops, gradients against central differences, float32 and bfloat16 against
+// float64, the same bits for 1 to 4 threads; every cell and option, on every instruction set.
 #include <vector>
 
 #include "core/error.h"
@@ -130,10 +130,12 @@ struct LossWeights {
 };
 
 template <class E>
-Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& problem, bool backward) {
+Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& problem, bool backward, Precision precision,
+           cpu::SharingTuner& tuner) {
   cpu::Workspace workspace;
   RnnDesc desc = problem.desc;
   desc.dtype = dtype_of<E>();
+  desc.precision = precision;
   const int64_t T = problem.steps, B = problem.batch, states = desc.layers * desc.directions() * B;
   const bool lstm = desc.cell == Cell::lstm;
   const E nan = std::numeric_limits<E>::quiet_NaN();
@@ -158,7 +160,7 @@ Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& pro
   args.reserve = backward || problem.training ? reserve.take(cpu::rnn_reserve_bytes(desc, T, B)) : nullptr;
   args.training = problem.training;
   args.seed = problem.seed;
-  cpu::rnn_forward(team, workspace, kernels, desc, args);
+  cpu::rnn_forward({team, workspace, tuner, kernels}, desc, args);
   if (!backward) return run;
 
   const LossWeights loss(problem);
@@ -187,8 +189,15 @@ Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& pro
   back.reserve = args.reserve;
   back.training = args.training;
   back.seed = args.seed;
-  cpu::rnn_backward(team, workspace, kernels, desc, back);
+  cpu::rnn_backward({team, workspace, tuner, kernels}, desc, back);
   return run;
+}
+
+template <class E>
+Run<E> run(cpu::Team& team, const cpu::KernelSet& kernels, const RnnProblem& problem, bool backward,
+           Precision precision = Precision::same) {
+  cpu::SharingTuner tuner;
+  return run<E>(team, kernels, problem, backward, precision, tuner);
 }
 
 template <class E>
@@ -216,6 +225,33 @@ void test_outputs(cpu::Team& team, const cpu::KernelSet& kernels, const Options&
   check_all_close(floats.dh0, doubles.dh0, 2e-5, what + " float32 dh0");
   check_all_close(floats.dc0, doubles.dc0, 2e-5, what + " float32 dc0");
   check_all_close(floats.dparams, doubles.dparams, 3e-5, what + " float32 dparams");
+}
+
+// Operands of bfloat16 carry 8 bits: the largest error against the largest value.
+void test_bfloat16(cpu::Team& team, const cpu::KernelSet& kernels, const Options& options) {
+  const RnnProblem problem = problem_of(options);
+  const std::string what = std::string(kernels.name) + " " + options.name + " bfloat16 ";
+  const Run<double> exact = run<double>(team, kernels, problem, true);
+  const Run<float> rounded = run<float>(team, kernels, problem, true, Precision::bfloat16);
+  const auto check_near = [&](const std::vector<float>& actual, const Values& expected, double tolerance, const char* name) {
+    CHECK_EQUAL(actual.size(), expected.size());
+    double largest = 0, error = 0;
+    for (size_t i = 0; i < actual.size(); i++) {
+      check(std::isfinite(actual[i]), what + name);
+      largest = std::max(largest, std::fabs(expected[i]));
+      error = std::max(error, std::fabs(double(actual[i]) - expected[i]));
+    }
+    check(error <= tolerance * largest, what + name + ": error " + std::to_string(error) + " of " + std::to_string(largest));
+  };
+  check_near(rounded.y, exact.y, 0.02, "y");
+  check_near(rounded.hn, exact.hn, 0.02, "hn");
+  check_near(rounded.cn, exact.cn, 0.02, "cn");
+  check_near(rounded.dx, exact.dx, 0.05, "dx");
+  check_near(rounded.dh0, exact.dh0, 0.05, "dh0");
+  check_near(rounded.dc0, exact.dc0, 0.05, "dc0");
+  check_near(rounded.dparams, exact.dparams, 0.05, "dparams");
+  const Run<float> forward_only = run<float>(team, kernels, problem, false, Precision::bfloat16);
+  check(forward_only.y == rounded.y, what + "inference differs from training");
 }
 
 void test_gradients(cpu::Team& team, const cpu::KernelSet& kernels, const Options& options) {
@@ -279,12 +315,18 @@ void test_threads(const cpu::KernelSet& kernels) {
     Record alone;
     for (int threads = 1; threads <= 4; threads++) {
       cpu::Team team(threads);
-      Record record;
-      run<float>(team, kernels, problem, true).record(record);
-      run<double>(team, kernels, problem, true).record(record);
-      if (threads == 1) alone = record;
-      check(record == alone,
-            std::string(kernels.name) + " " + options.name + ": " + std::to_string(threads) + " threads change the result");
+      // The tuner tries one way of sharing after the other.
+      cpu::SharingTuner tuner;
+      const size_t sharings = cpu::possible_sharings(threads, 1'000'000, problem.batch).size();
+      for (size_t i = 0; i < sharings; i++) {
+        Record record;
+        run<float>(team, kernels, problem, true, Precision::same, tuner).record(record);
+        run<double>(team, kernels, problem, true, Precision::same, tuner).record(record);
+        run<float>(team, kernels, problem, true, Precision::bfloat16, tuner).record(record);
+        if (threads == 1) alone = record;
+        check(record == alone,
+              std::string(kernels.name) + " " + options.name + ": " + std::to_string(threads) + " threads change the result");
+      }
     }
   }
 }
@@ -294,6 +336,7 @@ void test_nulls(cpu::Team& team, const cpu::KernelSet& kernels) {
   const RnnProblem problem = problem_of(kOptions[6]);
   const RnnDesc& desc = problem.desc;
   cpu::Workspace workspace;
+  cpu::SharingTuner tuner;
   Reserve reserve;
   Values y(size_t(problem.steps * problem.batch * desc.hidden_size));
   RnnForwardArgs args{};
@@ -303,7 +346,7 @@ void test_nulls(cpu::Team& team, const cpu::KernelSet& kernels) {
   args.x = problem.x.data();
   args.y = y.data();
   args.reserve = reserve.take(cpu::rnn_reserve_bytes(desc, args.steps, args.batch));
-  cpu::rnn_forward(team, workspace, kernels, desc, args);
+  cpu::rnn_forward({team, workspace, tuner, kernels}, desc, args);
   Values dparams(problem.params.size(), 0.0);
   RnnBackwardArgs back{};
   back.steps = args.steps;
@@ -313,12 +356,12 @@ void test_nulls(cpu::Team& team, const cpu::KernelSet& kernels) {
   back.y = args.y;
   back.dparams = dparams.data();
   back.reserve = args.reserve;
-  cpu::rnn_backward(team, workspace, kernels, desc, back);
+  cpu::rnn_backward({team, workspace, tuner, kernels}, desc, back);
   for (double value : dparams) CHECK_EQUAL(value, 0.0);
   const size_t capacity = workspace.capacity();
-  cpu::rnn_forward(team, workspace, kernels, desc, args);
+  cpu::rnn_forward({team, workspace, tuner, kernels}, desc, args);
   back.dparams = nullptr;
-  cpu::rnn_backward(team, workspace, kernels, desc, back);
+  cpu::rnn_backward({team, workspace, tuner, kernels}, desc, back);
   CHECK_EQUAL(workspace.capacity(), capacity);
 }
 
@@ -333,6 +376,10 @@ void test_refusals(cpu::Team& team, const cpu::KernelSet& kernels) {
     CHECK_CONTAINS(cpu::rnn_supports(changed), part);
   };
   refuses("CPU backend", [](RnnDesc& d) { d.precision = Precision::tf32; });
+  refuses("needs float32", [](RnnDesc& d) {
+    d.precision = Precision::bfloat16;
+    d.dtype = DType::float64;
+  });
   refuses("float32", [](RnnDesc& d) { d.dtype = DType::int32; });
   refuses("hidden size", [](RnnDesc& d) { d.hidden_size = 0; });
   refuses("input size", [](RnnDesc& d) { d.input_size = int64_t(1) << 40; });
@@ -365,6 +412,7 @@ int main() {
     for (const Options& options : kOptions) {
       test_outputs(team, *kernels, options);
       test_gradients(team, *kernels, options);
+      test_bfloat16(team, *kernels, options);
     }
     test_threads(*kernels);
     test_nulls(team, *kernels);

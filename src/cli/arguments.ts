@@ -2,6 +2,9 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { expected } from '../errors.js';
 
+/** What `--precision` offers. */
+export const PRECISIONS = ['float32', 'bfloat16'] as const;
+
 /** A mistake in how the program was called; it ends with status 2. */
 export class UsageError extends Error {}
 

@@ -1,7 +1,7 @@
 /** `deep-rnn generate`: lets a trained model continue a text. */
 import { tokenize } from '../data/text.js';
 import { LanguageModel } from '../models/language-model.js';
-import { Arguments, UsageError } from './arguments.js';
+import { Arguments, PRECISIONS, UsageError } from './arguments.js';
 import type { Command } from './command.js';
 
 export const generate: Command = {
@@ -15,6 +15,7 @@ Usage: deep-rnn generate <model.safetensors> --prefix <text> [options]
   --top-k <n>            draw among the n likeliest tokens only
   --top-p <x>            draw among the likeliest tokens that make up this probability only
   --seed <n>             repeats the draws
+  --precision <name>     ${PRECISIONS.join(', ')}: operands of the recurrent products (as trained)
 `,
 
   async run(args) {
@@ -25,6 +26,7 @@ Usage: deep-rnn generate <model.safetensors> --prefix <text> [options]
       'top-k': { type: 'string' },
       'top-p': { type: 'string' },
       seed: { type: 'string' },
+      precision: { type: 'string' },
     });
     const [path, ...others] = options.positionals;
     if (path === undefined || others.length > 0) throw new UsageError('Expected the path of one model');
@@ -36,7 +38,9 @@ Usage: deep-rnn generate <model.safetensors> --prefix <text> [options]
     const topP = options.number('top-p', 0);
     const seed = options.integer('seed', 0);
 
-    using model = await LanguageModel.load(path);
+    const precision = options.has('precision') ? options.choice('precision', PRECISIONS, 'float32') : undefined;
+
+    using model = await LanguageModel.load(path, { precision });
     const unknown = new Set(
       tokenize(prefix, model.vocabulary.kind).filter((token) => model.vocabulary.id(token) === 0),
     );

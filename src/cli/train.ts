@@ -18,7 +18,7 @@ import { SGD } from '../optim/sgd.js';
 import { manualSeed, nextSeed } from '../random.js';
 import { type Epoch, perplexity } from '../train/metrics.js';
 import { Trainer } from '../train/trainer.js';
-import { Arguments, UsageError } from './arguments.js';
+import { Arguments, PRECISIONS, UsageError } from './arguments.js';
 import type { Command } from './command.js';
 import { Progress } from './progress.js';
 
@@ -54,6 +54,7 @@ const OPTIONS = [
   'embedding',
   'dropout',
   'tokens',
+  'precision',
   'preprocessing',
   'max-tokens',
   'min-frequency',
@@ -88,6 +89,7 @@ Usage: deep-rnn train <file...> [options]     ('time-machine' names D2L's text)
   --max-tokens <n>           only so many tokens from the start
   --min-frequency <n>        rarer tokens become <unk> (0)
   --validation <fraction>    of the tokens, taken from the end and not trained on (0)
+  --precision <name>         ${PRECISIONS.join(', ')}: operands of the recurrent products (float32)
   --seed <n>                 repeats the run
   --threads <n>              (all)
   --save <path>              (the first file's name with .safetensors, in this folder)
@@ -151,6 +153,7 @@ function readSettings(options: Arguments) {
     preprocessing: options.has('preprocessing')
       ? options.choice<Preprocessing>('preprocessing', PREPROCESSING, 'none')
       : undefined,
+    precision: options.choice('precision', PRECISIONS, 'float32'),
     maxTokens: options.integer('max-tokens', 1),
     minFrequency: options.integer('min-frequency', 0),
     validation,
@@ -171,9 +174,9 @@ function readInitializer(options: Arguments): Initializer | undefined {
 }
 
 function buildModel({ vocabulary }: Corpus, settings: Settings): LanguageModel {
-  const { cell, layers, hiddenSize, embedding, dropout, initializer } = settings;
+  const { cell, layers, hiddenSize, embedding, dropout, precision, initializer } = settings;
   // Dropout between layers means nothing for a single one.
-  const rnn = new CELLS[cell]({ layers, hiddenSize, dropout: layers > 1 ? dropout : 0 });
+  const rnn = new CELLS[cell]({ layers, hiddenSize, dropout: layers > 1 ? dropout : 0, precision });
   const model = new LanguageModel(rnn, { vocabulary, embedding, dropout });
   return initializer === undefined ? model : model.initialize(initializer);
 }

@@ -24,8 +24,8 @@ export interface LanguageModelConfig {
 
 /** All that it takes to build an equal stack, but the weights. */
 export function stackOptions(stack: RecurrentStack) {
-  const { cell, layers, hiddenSize, bias, dropout, inputMode, projSize, cellClip, dtype } = stack;
-  return { cell, layers, hiddenSize, bias, dropout, inputMode, projSize, cellClip, dtype };
+  const { cell, layers, hiddenSize, bias, dropout, inputMode, projSize, cellClip, dtype, precision } = stack;
+  return { cell, layers, hiddenSize, bias, dropout, inputMode, projSize, cellClip, dtype, precision };
 }
 
 /** @throws ArgumentError when an option is wrong. */

@@ -1,6 +1,7 @@
 /** Writing text with a trained model: the loop over tokens runs in native code, some tokens at a time. */
 import { checkInteger, checkNumber, checkOptions } from '../check.js';
 import type { RecurrentStack } from '../nn/recurrent.js';
+import { addresses } from '../ops/primitives.js';
 import { nextSeed } from '../random.js';
 import { untracked } from '../scope.js';
 import { Tensor } from '../tensor.js';
@@ -66,10 +67,8 @@ export async function* generateTokens(
     for (let done = 0; done < length; ) {
       const count = Math.min(chunk, length - done);
       const numbers = [headWeight.shape[0], embedding?.shape[1] ?? 0, count, temperature, topK, topP, seed, done];
-      const buffers = [rnn.parametersBlock!, embedding, headWeight, headBias, h, c, tokens].flatMap((tensor) =>
-        tensor === null ? [0, 0] : [tensor.handle, tensor.offset],
-      );
-      rnn.device.binding.generate(rnn.handle!.id, Float64Array.from(numbers), fed, Float64Array.from(buffers));
+      const buffers = addresses(rnn.parametersBlock!, embedding, headWeight, headBias, h, c, tokens);
+      rnn.device.binding.generate(rnn.handle!.id, Float64Array.from(numbers), fed, buffers);
       const drawn = ((await tokens.data()) as Int32Array).subarray(0, count);
       yield drawn;
       // The last token has not gone through the stack yet.

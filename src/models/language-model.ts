@@ -11,6 +11,7 @@ import { Linear } from '../nn/linear.js';
 import { Module } from '../nn/module.js';
 import { RecurrentStack } from '../nn/recurrent.js';
 import type { RecurrentState } from '../nn/state.js';
+import type { RnnPrecision } from '../ops/rnn.js';
 import type { Tensor } from '../tensor.js';
 import { type LanguageModelConfig, readConfig, stackFrom, stackOptions, writeConfig } from './config.js';
 import { checkGenerationOptions, type GenerationOptions, generateTokens } from './generation.js';
@@ -165,20 +166,24 @@ export class LanguageModel extends Module {
   /**
    * The model that {@link save} wrote.
    *
+   * @param options `precision` replaces the stored one, see {@link RecurrentOptions.precision}.
    * @throws ArgumentError when the file is no such model; the file system's error when it can't be read.
    *
    * @example
    * const model = await LanguageModel.load('time-machine.safetensors');
    */
-  static async load(path: string, options: { device?: Device } = {}): Promise<LanguageModel> {
+  static async load(path: string, options: { device?: Device; precision?: RnnPrecision } = {}): Promise<LanguageModel> {
     checkString(path, 'path');
-    checkOptions(options, 'options', ['device']);
+    checkOptions(options, 'options', ['device', 'precision']);
     const { tensors, metadata } = await readSafetensors(path);
     let model: LanguageModel | undefined;
     try {
       const { config, vocabulary } = readConfig(metadata);
       const { stack, ...rest } = config;
-      model = new LanguageModel(stackFrom(stack, options.device), { vocabulary, ...rest });
+      model = new LanguageModel(
+        stackFrom({ ...stack, precision: options.precision ?? stack.precision }, options.device),
+        { vocabulary, ...rest },
+      );
       model.loadStateDict(tensors);
       return model;
     } catch (error) {

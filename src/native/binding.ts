@@ -81,7 +81,10 @@ export interface Binding {
   clearError(device: DeviceId): void;
   /** Resolves when everything pushed before has run; rejects with the sticky error. */
   synchronize(device: DeviceId): Promise<void>;
-  /** Fills `target` with [float32 operations a second, seconds of a barrier], measured with all threads for some 20 ms. */
+  /**
+   * Fills `target` with [float32 operations a second, seconds of a barrier, operations a second with bfloat16 operands],
+   * measured with all threads for some 40 ms.
+   */
   measurePeak(device: DeviceId, target: Float64Array): Promise<void>;
 
   /** A new buffer with undefined contents. Throws beyond the device's memory limit. */

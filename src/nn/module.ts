@@ -78,7 +78,7 @@ export abstract class Module implements Disposable {
 
   /** The submodules one level down, by property name. */
   children(): [string, Module][] {
-    return this.properties().filter((entry): entry is [string, Module] => entry[1] instanceof Module);
+    return this.parts((part): part is Module => part instanceof Module);
   }
 
   /** This module (name `''`) and all below it by path, each once. */
@@ -109,7 +109,17 @@ export abstract class Module implements Disposable {
 
   /** All parameters that exist so far, each once. */
   parameters(): Parameter[] {
-    return [...this.namedParameters().values()];
+    // Every step asks for them, and names nothing: so without the paths.
+    const found = new Set<Parameter>();
+    const seen = new Set<Module>();
+    const visit = (module: Module): void => {
+      if (seen.has(module)) return;
+      seen.add(module);
+      for (const [, parameter] of module.ownParameters()) found.add(parameter);
+      for (const [, child] of module.children()) visit(child);
+    };
+    visit(this);
+    return [...found];
   }
 
   /**
@@ -206,7 +216,7 @@ export abstract class Module implements Disposable {
 
   /** @internal The parameters of this module itself. */
   protected ownParameters(): [string, Parameter][] {
-    return this.properties().filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter);
+    return this.parts((part): part is Parameter => part instanceof Parameter);
   }
 
   /** @internal Creates the parameters with sizes from stored shapes, when these suffice. */
@@ -246,10 +256,20 @@ export abstract class Module implements Disposable {
     return found;
   }
 
-  private properties(): [string, unknown][] {
-    return Object.entries(this).flatMap(([name, value]: [string, unknown]): [string, unknown][] =>
-      Array.isArray(value) ? value.map((item, index) => [`${name}.${index}`, item]) : [[name, value]],
-    );
+  /** The properties, and items of arrays in them, that pass the test, by name. */
+  private parts<T>(test: (part: unknown) => part is T): [string, T][] {
+    const found: [string, T][] = [];
+    for (const name of Object.keys(this)) {
+      const value: unknown = this[name as keyof this];
+      if (test(value)) found.push([name, value]);
+      else if (Array.isArray(value)) {
+        for (let i = 0; i < value.length; i++) {
+          const item: unknown = value[i];
+          if (test(item)) found.push([`${name}.${i}`, item]);
+        }
+      }
+    }
+    return found;
   }
 }
 

@@ -6,7 +6,15 @@ import { expected, ShapeError } from '../errors.js';
 import { RNN_PARAM } from '../native/binding.js';
 import { transpose, zeros } from '../ops/index.js';
 import { fill } from '../ops/primitives.js';
-import { type RnnCell, type RnnConfig, type RnnHandle, type RnnParamEntry, registerRnn, rnn } from '../ops/rnn.js';
+import {
+  type RnnCell,
+  type RnnConfig,
+  type RnnHandle,
+  type RnnParamEntry,
+  type RnnPrecision,
+  registerRnn,
+  rnn,
+} from '../ops/rnn.js';
 import { scope } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import { uniform } from './init.js';
@@ -32,6 +40,11 @@ export interface RecurrentOptions extends ModuleOptions {
   inputMode?: 'linear' | 'skip';
   /** Inputs and outputs are [B,T,...] instead of [T,B,...]. States stay [L*D,B,...]. */
   batchFirst?: boolean;
+  /**
+   * `'bfloat16'` rounds the operands of products to bfloat16, to nearest even, for speed; sums, weights, states and gradients
+   * stay float32. Default: the dtype, nothing is rounded. Only for float32.
+   */
+  precision?: RnnPrecision;
 }
 
 export const RECURRENT_OPTIONS = [
@@ -43,6 +56,7 @@ export const RECURRENT_OPTIONS = [
   'dropout',
   'inputMode',
   'batchFirst',
+  'precision',
   'device',
   'dtype',
 ] as const;
@@ -104,6 +118,7 @@ export abstract class RecurrentStack extends Module {
       bias: bias === 'single' ? 'single' : bias ? 'double' : 'none',
       dropout,
       dtype,
+      precision: options.precision,
     };
     // Without an input size yet, this only asks the device whether it knows the rest.
     this.config = registerRnn(config, device).config;
@@ -173,6 +188,11 @@ export abstract class RecurrentStack extends Module {
   /** Type of the parameters. */
   get dtype(): FloatDType {
     return this.config.dtype;
+  }
+
+  /** What the operands of products are rounded to; the dtype: not at all. */
+  get precision(): RnnPrecision {
+    return this.config.precision;
   }
 
   override get isBuilt(): boolean {

@@ -48,7 +48,12 @@ export function broadcastStrides(from: Shape, to: Shape): number[] {
 
 /** The binding's form of one index space and the element strides of its operands. */
 export function layoutOf(shape: Shape, ...strides: Shape[]): Layout {
-  return Float64Array.from([shape.length, ...shape, ...strides.flat()]);
+  const rank = shape.length;
+  const layout = new Float64Array(1 + rank * (1 + strides.length));
+  layout[0] = rank;
+  layout.set(shape, 1);
+  for (let operand = 0; operand < strides.length; operand++) layout.set(strides[operand], 1 + rank * (1 + operand));
+  return layout;
 }
 
 /**

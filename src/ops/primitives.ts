@@ -14,7 +14,14 @@ export function emptyLike(like: Tensor, shape: Shape = like.shape, dtype: DType 
 
 /** Handle and offset of each tensor, 0 and 0 for null: how the binding takes many buffers at once. */
 export function addresses(...tensors: (Tensor | null)[]): Float64Array {
-  return Float64Array.from(tensors.flatMap((tensor) => (tensor === null ? [0, 0] : [tensor.handle, tensor.offset])));
+  const pairs = new Float64Array(2 * tensors.length);
+  for (let i = 0; i < tensors.length; i++) {
+    const tensor = tensors[i];
+    if (tensor === null) continue;
+    pairs[2 * i] = tensor.handle;
+    pairs[2 * i + 1] = tensor.offset;
+  }
+  return pairs;
 }
 
 export function fill(target: Tensor, value: number): Tensor {

@@ -1,7 +1,7 @@
 /** The recurrent stack as one operation: all layers, directions and steps in one call. */
 import { checkBoolean, checkChoice, checkInteger, checkNumber, checkOptions } from '../check.js';
 import { checkDevice, type Device } from '../device.js';
-import { checkFloatDType, type FloatDType } from '../dtype.js';
+import { checkFloatDType, FLOAT_DTYPES, type FloatDType } from '../dtype.js';
 import { expected, ShapeError } from '../errors.js';
 import { BIAS_MODE, CELL, DTYPE_CODE, INPUT_MODE, PRECISION, RNN_PARAM, type RnnId } from '../native/binding.js';
 import { nextSeed } from '../random.js';
@@ -13,6 +13,8 @@ import { addresses, copyRegion, emptyLike, fill, whole } from './primitives.js';
 export type RnnCell = keyof typeof CELL;
 export type RnnInputMode = keyof typeof INPUT_MODE;
 export type RnnBias = keyof typeof BIAS_MODE;
+/** What the operands of a stack's products are rounded to: `'bfloat16'`, or the stack's dtype, which rounds nothing. */
+export type RnnPrecision = FloatDType | 'bfloat16';
 export type RnnParameter = (typeof RNN_PARAM)[number];
 
 /** What a recurrent stack computes; `RnnDesc` of native/core/desc.h. */
@@ -31,6 +33,8 @@ export interface RnnConfig {
   /** Limit of the LSTM's cell state; 0 (default): none. */
   clip?: number;
   dtype?: FloatDType;
+  /** Of the operands of products, see {@link RnnPrecision}; default: the dtype. */
+  precision?: RnnPrecision;
 }
 
 /** One matrix or bias in the flat vector of a stack's parameters: [rows, columns] from `offset`, in elements. */
@@ -55,6 +59,7 @@ const CONFIG_KEYS: readonly (keyof RnnConfig)[] = [
   'dropout',
   'clip',
   'dtype',
+  'precision',
 ];
 const MAX_SIZE = 2 ** 31 - 1;
 
@@ -87,7 +92,7 @@ export class RnnHandle {
         config.dropout,
         config.clip,
         DTYPE_CODE[config.dtype],
-        PRECISION.same,
+        PRECISION[config.precision === 'bfloat16' ? 'bfloat16' : 'same'],
       ),
     );
     const [count, ...numbers] = device.binding.rnnParamLayout(this.id);
@@ -143,6 +148,7 @@ function checkConfig(config: RnnConfig): Readonly<Required<RnnConfig>> {
   checkOptions(config, 'config', CONFIG_KEYS);
   const cell = checkChoice(config.cell, 'cell', Object.keys(CELL) as RnnCell[]);
   const hiddenSize = checkInteger(config.hiddenSize, 'hiddenSize', { min: 1, max: MAX_SIZE });
+  const dtype = checkFloatDType(config.dtype ?? 'float32');
   const complete: Required<RnnConfig> = {
     cell,
     hiddenSize,
@@ -154,8 +160,13 @@ function checkConfig(config: RnnConfig): Readonly<Required<RnnConfig>> {
     bias: checkChoice(config.bias ?? 'double', 'bias', Object.keys(BIAS_MODE) as RnnBias[]),
     dropout: checkNumber(config.dropout ?? 0, 'dropout', { min: 0, max: 1 }),
     clip: checkNumber(config.clip ?? 0, 'clip', { min: 0 }),
-    dtype: checkFloatDType(config.dtype ?? 'float32'),
+    dtype,
+    precision: checkChoice(config.precision ?? dtype, 'precision', [...FLOAT_DTYPES, 'bfloat16']),
   };
+  if (complete.precision !== dtype && (complete.precision !== 'bfloat16' || dtype !== 'float32')) {
+    const wanted = dtype === 'float32' ? "'float32' or 'bfloat16'" : `'${dtype}'`;
+    throw expected(`${wanted}, as dtype is ${dtype},`, 'precision', complete.precision);
+  }
   if (cell !== 'lstm' && complete.projSize > 0)
     throw expected('0 unless the cell is lstm', 'projSize', complete.projSize);
   if (cell !== 'lstm' && complete.clip > 0) throw expected('0 unless the cell is lstm', 'clip', complete.clip);

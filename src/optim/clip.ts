@@ -4,7 +4,7 @@ import { ArgumentError } from '../errors.js';
 import { BINARY, DTYPE_CODE } from '../native/binding.js';
 import type { Module } from '../nn/module.js';
 import { contiguousRuns, gradientsOf, type Run } from '../nn/parameters.js';
-import { add, cast, div, minimum, sqrt } from '../ops/index.js';
+import { add, cast } from '../ops/index.js';
 import { layoutOf } from '../ops/layout.js';
 import { unary } from '../ops/primitives.js';
 import { scope } from '../scope.js';
@@ -28,9 +28,13 @@ export function clipGradNorm(model: Module, maxNorm: number): Tensor {
   return noGrad(() =>
     scope(() => {
       const gradients = runs.map(gradientsOf);
-      const norm = sqrt(sumSquares(gradients));
-      const factor = minimum(div(maxNorm, norm), 1);
-      for (const gradient of gradients) scaleInPlace(gradient, cast(factor, gradient.dtype));
+      const total = sumSquares(gradients);
+      const norm = unary('sqrt', total);
+      // min(maxNorm / norm, 1), in place of the sum.
+      unary('reciprocal', norm, 0, total);
+      unary('multiplyScalar', total, maxNorm, total);
+      unary('minimumScalar', total, 1, total);
+      for (const gradient of gradients) scaleInPlace(gradient, cast(total, gradient.dtype));
       return norm;
     }),
   );

@@ -208,10 +208,9 @@ export abstract class Optimizer implements Disposable {
 
   /** The model's parameters, in one store and with state. Parameters made since the last call get a segment of their own. */
   private refresh(): Parameter[] {
-    const named = this.attached().namedParameters();
-    const parameters = [...named.values()];
-    const added = [...named].filter(([, parameter]) => !this.items.has(parameter));
-    if (added.length > 0) {
+    const parameters = this.attached().parameters();
+    if (parameters.some((parameter) => !this.items.has(parameter))) {
+      const added = [...this.attached().namedParameters()].filter(([, parameter]) => !this.items.has(parameter));
       consolidate(parameters);
       for (const dtype of ['float32', 'float64'] as const) {
         const members = added.filter(([, parameter]) => parameter.dtype === dtype);

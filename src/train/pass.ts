@@ -32,10 +32,30 @@ export interface LossResult {
 }
 
 export interface PassOptions {
-  /** Ends the pass after the step that is under way. */
+  /** Ends the pass after the steps that are queued. */
   signal?: AbortSignal;
-  /** Told each loss in order, one step late. */
+  /** Told each loss in order, while a later step is already queued. */
   onLoss?(loss: number, tokens: number, step: number): void;
+  /** For losses that nobody waits for: how many are read together. Absent: each by itself, one step late. */
+  pace?: Pace;
+}
+
+const READ_MILLISECONDS = 150;
+const MOST_UNREAD = 8;
+
+/**
+ * How many losses to read together so that about {@link READ_MILLISECONDS} pass between reads; learnt over passes.
+ *
+ * A thread that wakes up for every loss takes a core from those that compute, and finds its caches cold each time.
+ */
+export class Pace {
+  together = 1;
+
+  /** Learns from some losses that took so long together. */
+  observe(milliseconds: number, count: number): void {
+    const fitting = Math.floor((READ_MILLISECONDS * count) / milliseconds);
+    this.together = Math.max(1, Math.min(MOST_UNREAD, fitting));
+  }
 }
 
 /** The same structure with every tensor cut off from the graph. */
@@ -58,52 +78,89 @@ function checkResult(result: LossResult): LossResult {
   return result;
 }
 
+/** The losses of one pass: kept on the device, read some at a time. */
+class Losses {
+  readonly mean = new LossMean();
+  private unread: { loss: Tensor; count: number }[] = [];
+  private reading?: { values: Promise<number[]>; counts: number[] };
+  private settledAt = performance.now();
+
+  constructor(private readonly options: PassOptions) {}
+
+  add(loss: Tensor, count: number): void {
+    this.unread.push({ loss, count });
+  }
+
+  /** Starts to read what was added, when that is enough or `all` is asked for. */
+  read(all = false): void {
+    const { unread } = this;
+    if (unread.length === 0 || (unread.length < (this.options.pace?.together ?? 1) && !all)) return;
+    const values = Promise.all(unread.map(({ loss }) => loss.item()));
+    // A rejection is met when the losses are settled; one that never is must not end the process.
+    values.catch(() => undefined);
+    this.reading = { values, counts: unread.map(({ count }) => count) };
+    this.dispose();
+  }
+
+  /** Waits for what is being read, and tells it. */
+  async settle(): Promise<void> {
+    if (this.reading === undefined) return;
+    const { values, counts } = this.reading;
+    this.reading = undefined;
+    const losses = await values;
+    for (const [i, loss] of losses.entries()) {
+      this.mean.add(loss, counts[i]);
+      this.options.onLoss?.(loss, counts[i], this.mean.steps);
+    }
+    const now = performance.now();
+    this.options.pace?.observe(now - this.settledAt, counts.length);
+    this.settledAt = now;
+  }
+
+  dispose(): void {
+    for (const { loss } of this.unread) loss.dispose();
+    this.unread = [];
+  }
+}
+
 /**
  * Runs `step` once a minibatch, each in a scope of its own, and averages the losses over their tokens.
  *
- * Each loss is read while the next step is queued: at most two steps wait on the device, and the event loop turns between
- * any two. The state of one step is detached and handed to the next when the loader is consecutive.
+ * Losses are read while the next step is queued, so that the device does not wait and the event loop turns. The state of one
+ * step is detached and handed to the next when the loader is consecutive.
  *
  * @returns The mean, and whether the pass was not aborted.
  */
 export async function pass<B>(
   loader: BatchSource<B>,
   step: (batch: B, state: CarriedState) => LossResult,
-  { signal, onLoss }: PassOptions = {},
+  options: PassOptions = {},
 ): Promise<{ mean: LossMean; complete: boolean }> {
-  const mean = new LossMean();
+  const { signal } = options;
+  const losses = new Losses(options);
   let state: CarriedState;
-  let pending: { loss: Promise<number>; count: number } | undefined;
   let complete = true;
-  const settle = async () => {
-    if (pending === undefined) return;
-    const { loss, count } = pending;
-    pending = undefined;
-    const value = await loss;
-    mean.add(value, count);
-    onLoss?.(value, count, mean.steps);
-  };
   try {
     for await (const batch of loader) {
       if (signal?.aborted) {
         complete = false;
         break;
       }
+      losses.read();
       const next = scope(() => {
         const { loss, count, state: left } = checkResult(step(batch, state));
-        const value = loss.item();
-        // A rejection is met when the loss is settled; one that never is must not end the process.
-        value.catch(() => undefined);
-        return { loss: value, count, state: loader.consecutive ? detached(left) : undefined };
+        return { loss: loss.detach(), count, state: loader.consecutive ? detached(left) : undefined };
       });
       disposeState(state);
       state = next.state;
-      await settle();
-      pending = next;
+      losses.add(next.loss, next.count);
+      await losses.settle();
     }
-    await settle();
+    losses.read(true);
+    await losses.settle();
   } finally {
     disposeState(state);
+    losses.dispose();
   }
-  return { mean, complete };
+  return { mean: losses.mean, complete };
 }

@@ -11,7 +11,7 @@ import { backward, noGrad } from '../tape.js';
 import type { TrainerCallbacks } from './callbacks.js';
 import { type Epoch, type Evaluation, SteadyRate } from './metrics.js';
 import { nextTokenLoss } from './next-token.js';
-import { type BatchSource, type CarriedState, type LossResult, pass } from './pass.js';
+import { type BatchSource, type CarriedState, type LossResult, Pace, pass } from './pass.js';
 
 /** Computes the loss of one minibatch; `state` is what the minibatch before it returned, undefined for a fresh start. */
 export type LossFunction<M extends Module, B> = (model: M, batch: B, state: CarriedState) => LossResult;
@@ -40,7 +40,7 @@ export interface FitOptions<B> {
   epochs: number;
   /** Evaluated after each epoch, without training on it. */
   validation?: BatchSource<B>;
-  /** Ends the training after the step that is under way; what was done is reported as a last, incomplete epoch. */
+  /** Ends the training after the steps that are queued, about 0.15 s of them or one; what was done is reported as a last, incomplete epoch. */
   signal?: AbortSignal;
 }
 
@@ -48,8 +48,8 @@ export interface FitOptions<B> {
  * Trains a model by truncated back-propagation through time.
  *
  * The state is carried from minibatch to minibatch within an epoch (and detached between them) when the loader is
- * consecutive, and starts at zero for each epoch; otherwise for each minibatch. Each loss is read while the next step is
- * already queued, so that the device does not wait and the event loop stays free.
+ * consecutive, and starts at zero for each epoch; otherwise for each minibatch. Losses are read while later steps
+ * are already queued, so that the device does not wait and the event loop stays free.
  *
  * Source: D2L, "Implementation of Recurrent Neural Networks from Scratch", `train_epoch_ch8`.
  *
@@ -66,6 +66,7 @@ export class Trainer<M extends Module = LanguageModel, B = SequenceBatch> {
   readonly optimizer: Optimizer;
   private readonly loss: LossFunction<M, B>;
   private readonly options: TrainerOptions<M, B>;
+  private readonly pace = new Pace();
   private readonly callbacks: readonly TrainerCallbacks[];
 
   /** @throws ArgumentError for a wrong option. */
@@ -123,7 +124,7 @@ export class Trainer<M extends Module = LanguageModel, B = SequenceBatch> {
     this.model.eval();
     try {
       const step = (batch: B, state: CarriedState) => noGrad(() => this.loss(this.model, batch, state));
-      const { mean } = await pass(loader, step, { signal });
+      const { mean } = await pass(loader, step, { signal, pace: new Pace() });
       signal?.throwIfAborted();
       if (mean.steps === 0) throw new DeepRnnError('The loader yielded no minibatch to evaluate on');
       return mean.result();
@@ -163,6 +164,7 @@ export class Trainer<M extends Module = LanguageModel, B = SequenceBatch> {
     this.model.train();
     const { mean, complete } = await pass(loader, (batch, state) => this.step(batch, state), {
       signal,
+      pace: this.callbacks.some(({ onStep }) => onStep) ? undefined : this.pace,
       onLoss: (loss, tokens, step) => {
         if (!Number.isFinite(loss)) {
           throw new DeepRnnError(

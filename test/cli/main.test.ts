@@ -43,6 +43,11 @@ describe('the command line', () => {
       [['train', 'rhyme.txt', '--cell', 'mgu'], '--cell'],
       [['train', 'rhyme.txt', '--init', 'zeros'], '--init'],
       [['train', 'rhyme.txt', '--dropout', '1'], '--dropout'],
+      [
+        ['train', 'rhyme.txt', '--precision', 'half'],
+        'Expected one of float32, bfloat16 for --precision but received "half"',
+      ],
+      [['generate', 'a.safetensors', '--prefix', 'a', '--precision', 'half'], '--precision'],
       [['train', 'rhyme.txt', '--validation', '2'], '--validation'],
       [['train', 'rhyme.txt', '--save', join('nowhere', 'x')], 'There is no folder'],
       [['generate'], 'Expected the path of one model'],

@@ -279,6 +279,21 @@ describe('save and load', () => {
     ]);
   });
 
+  test('a file that names no precision has that of its dtype', async () => {
+    const model = modelOf(new DeepGRU({ hiddenSize: 3 }));
+    const path = join(folder, 'precision.safetensors');
+    await model.save(path);
+    const { tensors, metadata } = decodeSafetensors(readFileSync(path));
+    const key = 'deep_rnn.language_model';
+    const { precision, ...stack } = JSON.parse(metadata[key]).stack;
+    expect(precision).toBe('float32');
+    const config = { ...JSON.parse(metadata[key]), stack };
+    writeFileSync(path, encodeSafetensors(tensors, { ...metadata, [key]: JSON.stringify(config) }));
+    using copy = await LanguageModel.load(path);
+    expect(copy.rnn.precision).toBe('float32');
+    await expect(LanguageModel.load(path, { precision: 'half' as never })).rejects.toThrow('for precision');
+  });
+
   test('loads onto another device', async () => {
     const path = join(folder, 'device.safetensors');
     const model = lively(modelOf(new DeepGRU({ hiddenSize: 5 })));

@@ -62,6 +62,8 @@ describe('a recurrent stack', () => {
       cellClip: 0,
     });
     expect(rnn.dtype).toBe('float32');
+    expect(rnn.precision).toBe('float32');
+    expect(new DeepRNN({ dtype: 'float64' }).precision).toBe('float64');
     expect(new DeepRNN().cell).toBe('rnnTanh');
   });
 
@@ -225,6 +227,17 @@ describe('misuse', () => {
       'hiddenSize (4)',
     ],
     ['integer dtype', () => new DeepGRU({ dtype: 'int32' as never }), "one of 'float32', 'float64' for dtype"],
+    ['unknown precision', () => new DeepGRU({ precision: 'float16' as never }), "'float64', 'bfloat16' for precision"],
+    [
+      'bfloat16 of float64',
+      () => new DeepGRU({ dtype: 'float64', precision: 'bfloat16' }),
+      `Expected 'float64', as dtype is float64, for precision but received "bfloat16"`,
+    ],
+    [
+      'float64 products of float32',
+      () => new DeepGRU({ precision: 'float64' }),
+      `Expected 'float32' or 'bfloat16', as dtype is float32, for precision but received "float64"`,
+    ],
     ['no device', () => new DeepGRU({ device: 'cpu' as never }), 'a device for device but received "cpu"'],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(ArgumentError);

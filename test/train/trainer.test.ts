@@ -18,7 +18,7 @@ import { scope } from '../../src/scope.js';
 import { backward } from '../../src/tape.js';
 import type { Tensor } from '../../src/tensor.js';
 import type { Epoch } from '../../src/train/metrics.js';
-import type { CarriedState, LossResult } from '../../src/train/pass.js';
+import { type CarriedState, type LossResult, Pace, pass } from '../../src/train/pass.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { expectNoLeaks } from '../helpers/leaks.js';
 import { rhyme } from '../helpers/texts.js';
@@ -257,6 +257,35 @@ describe('the course of events', () => {
       `epoch ${number}`,
     ];
     expect(events).toEqual([...epoch(1), ...epoch(2)]);
+  });
+
+  test('losses that nobody waits for are read several at a time', async () => {
+    const model = opened(new Line());
+    const pace = Object.assign(new Pace(), { together: 2, observe: () => undefined });
+    const events: string[] = [];
+    const step = (batch: number) => {
+      events.push(`batch ${batch}`);
+      return lineLoss(model, batch);
+    };
+    const { mean } = await pass([1, 2, 3, 4, 5], step, { pace, onLoss: (loss) => events.push(`loss ${loss}`) });
+    const [first, second, rest] = [
+      ['batch 1', 'batch 2', 'batch 3', 'loss 1', 'loss 2'],
+      ['batch 4', 'batch 5', 'loss 3', 'loss 4'],
+      ['loss 5'],
+    ];
+    expect(events).toEqual([...first, ...second, ...rest]);
+    expect(mean.result().loss).toBe(3);
+  });
+
+  test('the more quickly steps come, the more losses are read together', () => {
+    const pace = new Pace();
+    const observed = (milliseconds: number, count: number) => {
+      pace.observe(milliseconds, count);
+      return pace.together;
+    };
+    expect([pace.together, observed(50, 1), observed(80, 4), observed(0, 1), observed(400, 1)]).toEqual([
+      1, 3, 7, 8, 1,
+    ]);
   });
 
   test('the event loop turns while an epoch is trained', async () => {

@@ -6,10 +6,10 @@
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
 
-template <class E>
-constexpr CellTable<E> cell_table() {
-  return {{rnn_cell_forward<E, false>, rnn_cell_forward<E, true>, lstm_cell_forward<E>, gru_cell_forward<E>},
-          {rnn_cell_backward<E, false>, rnn_cell_backward<E, true>, lstm_cell_backward<E>, gru_cell_backward<E>}};
+template <class N>
+constexpr CellTable<N> cell_table() {
+  return {{rnn_cell_forward<N, false>, rnn_cell_forward<N, true>, lstm_cell_forward<N>, gru_cell_forward<N>},
+          {rnn_cell_backward<N, false>, rnn_cell_backward<N, true>, lstm_cell_backward<N>, gru_cell_backward<N>}};
 }
 
 }  // namespace deep_rnn::cpu::DEEP_RNN_ISA::simd

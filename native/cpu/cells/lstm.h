@@ -1,12 +1,12 @@
 // The long short-term memory cell: c' = f c + i g, h' = o tanh(c').
 #pragma once
-#include "cpu/cells/cell_table.h"
-#include "cpu/simd/vec.h"
+#include "cpu/cells/store_h.h"
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
 
-template <class E>
-void lstm_cell_forward(const CellTile<E>& tile) {
+template <class N>
+void lstm_cell_forward(const CellTile<N>& tile) {
+  using E = Sum<N>;
   for (int64_t j = 0; j < tile.count; j += Vec<E>::lanes) {
     const Vec<E> i = sigmoid(load(tile.gates[0] + j));
     const Vec<E> f = sigmoid(load(tile.gates[1] + j));
@@ -19,12 +19,13 @@ void lstm_cell_forward(const CellTile<E>& tile) {
     store(tile.gates[2] + j, g);
     store(tile.gates[3] + j, o);
     store(tile.c + j, c);
-    store(tile.h + j, o * tanh(c));
+    store_h(tile, j, o * tanh(c));
   }
 }
 
-template <class E>
-void lstm_cell_backward(const CellTile<E>& tile) {
+template <class N>
+void lstm_cell_backward(const CellTile<N>& tile) {
+  using E = Sum<N>;
   const Vec<E> one = broadcast(E(1));
   for (int64_t j = 0; j < tile.count; j += Vec<E>::lanes) {
     const Vec<E> i = load(tile.gates[0] + j);
@@ -41,10 +42,10 @@ void lstm_cell_backward(const CellTile<E>& tile) {
       const Vec<E> unclipped = fma(f, c_prev, i * g);
       dc = where_at_most(max(unclipped, broadcast(E(0)) - unclipped), broadcast(tile.clip), dc);
     }
-    store(tile.gates[0] + j, dc * g * i * (one - i));
-    store(tile.gates[1] + j, dc * c_prev * f * (one - f));
-    store(tile.gates[2] + j, dc * i * fnma(g, g, one));
-    store(tile.gates[3] + j, dh * tanh_c * o * (one - o));
+    store(tile.dgates[0] + j, dc * g * i * (one - i));
+    store(tile.dgates[1] + j, dc * c_prev * f * (one - f));
+    store(tile.dgates[2] + j, dc * i * fnma(g, g, one));
+    store(tile.dgates[3] + j, dh * tanh_c * o * (one - o));
     store(tile.dc + j, dc * f);
   }
 }

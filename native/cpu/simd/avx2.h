@@ -1,5 +1,6 @@
 // Registers of AVX2 with FMA.
 #pragma once
+#include "cpu/numbers.h"
 #include "cpu/simd/x86.h"
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
@@ -29,13 +30,31 @@ DEEP_RNN_INLINE Vec<double> where_at_most(Vec<double> a, Vec<double> limit, Vec<
   return {_mm256_and_pd(_mm256_cmp_pd(a.v, limit.v, _CMP_LE_OQ), x.v)};
 }
 
-DEEP_RNN_INLINE Vec<float> load_strided(const float* p, int32_t stride) {
-  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return {_mm256_i32gather_ps(p, _mm256_mullo_epi32(lane, _mm256_set1_epi32(stride)), 4)};
+// row[i][j] and row[j][i] change places.
+DEEP_RNN_INLINE void transpose(Vec<float> (&row)[8]) {
+  __m256 pairs[8], fours[8];
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(row[i].v, row[i + 1].v);
+    pairs[i + 1] = _mm256_unpackhi_ps(row[i].v, row[i + 1].v);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int j = 0; j < 2; j++) {
+      fours[i + 2 * j] = _mm256_shuffle_ps(pairs[i + j], pairs[i + j + 2], 0x44);
+      fours[i + 2 * j + 1] = _mm256_shuffle_ps(pairs[i + j], pairs[i + j + 2], 0xEE);
+    }
+  }
+  // Half q of fours[4 i + j] holds column 4 q + j of rows 4 i to 4 i + 3.
+  for (int j = 0; j < 4; j++) {
+    row[j].v = _mm256_permute2f128_ps(fours[j], fours[4 + j], 0x20);
+    row[4 + j].v = _mm256_permute2f128_ps(fours[j], fours[4 + j], 0x31);
+  }
 }
-DEEP_RNN_INLINE Vec<double> load_strided(const double* p, int32_t stride) {
-  const __m128i lane = _mm_setr_epi32(0, 1, 2, 3);
-  return {_mm256_i32gather_pd(p, _mm_mullo_epi32(lane, _mm_set1_epi32(stride)), 8)};
+
+// The first and the second bfloat16 of 8 pairs.
+DEEP_RNN_INLINE void load_pairs(const bfloat16* p, Vec<float>& first, Vec<float>& second) {
+  const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  first.v = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+  second.v = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(int(0xFFFF0000))));
 }
 
 }  // namespace deep_rnn::cpu::DEEP_RNN_ISA::simd

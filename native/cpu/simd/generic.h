@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cpu/simd/inline.h"
+#include "cpu/numbers.h"
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
 
@@ -113,6 +113,16 @@ DEEP_RNN_INLINE Vec<E> power_of_two(Vec<E> n) {
   Vec<E> result;
   memcpy(&result.v, &bits, sizeof bits);
   return result;
+}
+
+// The first and the second bfloat16 of each pair.
+DEEP_RNN_INLINE void load_pairs(const bfloat16* p, Vec<float>& first, Vec<float>& second) {
+  typename Register<uint32_t>::Type pairs, part;
+  memcpy(&pairs, p, sizeof pairs);
+  part = pairs << 16;
+  memcpy(&first.v, &part, sizeof part);
+  part = pairs & 0xFFFF0000;
+  memcpy(&second.v, &part, sizeof part);
 }
 
 }  // namespace deep_rnn::cpu::DEEP_RNN_ISA::simd

@@ -2,7 +2,7 @@
 #pragma once
 #include <arm_neon.h>
 
-#include "cpu/simd/inline.h"
+#include "cpu/numbers.h"
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
 
@@ -45,6 +45,13 @@ DEEP_RNN_INLINE Vec<float> where_at_most(Vec<float> a, Vec<float> limit, Vec<flo
 }
 DEEP_RNN_INLINE Vec<double> where_at_most(Vec<double> a, Vec<double> limit, Vec<double> x) {
   return {vreinterpretq_f64_u64(vandq_u64(vcleq_f64(a.v, limit.v), vreinterpretq_u64_f64(x.v)))};
+}
+
+// The first and the second bfloat16 of 4 pairs.
+DEEP_RNN_INLINE void load_pairs(const bfloat16* p, Vec<float>& first, Vec<float>& second) {
+  const uint32x4_t pairs = vreinterpretq_u32_u16(vld1q_u16(&p->bits));
+  first.v = vreinterpretq_f32_u32(vshlq_n_u32(pairs, 16));
+  second.v = vreinterpretq_f32_u32(vandq_u32(pairs, vdupq_n_u32(0xFFFF0000)));
 }
 
 }  // namespace deep_rnn::cpu::DEEP_RNN_ISA::simd

@@ -1,7 +1,7 @@
 // One register of floats or doubles of the instruction set in use, and the functions that cells need on it.
 //
-// A file per instruction set defines Vec<E>, its loads, stores and arithmetic, and round_to_integer, power_of_two (or
-// times_power_of_two) and where_at_most. A NaN that is the second operand of min or max comes back.
+// A file per instruction set defines Vec<E>, its loads, stores and arithmetic, round_to_integer, power_of_two (or
+// times_power_of_two), where_at_most and load_pairs. A NaN that is the second operand of min or max comes back.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 
 namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
 
-// The next three are for instruction sets that have no instruction for them; the others overload them.
+// What follows is for instruction sets that have no better way; the others overload it.
 
 // a 2^n in two steps, since 2^n itself may lie outside the range where the product does not.
 template <class E>
@@ -34,13 +34,36 @@ DEEP_RNN_INLINE E sum(Vec<E> a) {
   return lane[0];
 }
 
-// p[0], p[stride], p[2 stride] ...
-template <class E>
-DEEP_RNN_INLINE Vec<E> load_strided(const E* p, int32_t stride) {
-  E lane[Vec<E>::lanes];
-  for (int i = 0; i < Vec<E>::lanes; i++) lane[i] = p[int64_t(i) * stride];
+// row[i][j] and row[j][i] change places.
+template <class E, int lanes>
+DEEP_RNN_INLINE void transpose(Vec<E> (&row)[lanes]) {
+  E before[lanes][lanes], after[lanes][lanes];
+  for (int i = 0; i < lanes; i++) store(before[i], row[i]);
+  for (int i = 0; i < lanes; i++)
+    for (int j = 0; j < lanes; j++) after[i][j] = before[j][i];
+  for (int i = 0; i < lanes; i++) row[i] = load(after[i]);
+}
+
+#if !defined(__AVX512F__)
+// A register of floats from as many bfloat16, and back.
+DEEP_RNN_INLINE Vec<float> load(const bfloat16* p) {
+  float lane[Vec<float>::lanes];
+  for (int i = 0; i < Vec<float>::lanes; i++) lane[i] = widened(p[i]);
   return load(lane);
 }
+DEEP_RNN_INLINE void store(bfloat16* p, Vec<float> a) {
+  float lane[Vec<float>::lanes];
+  store(lane, a);
+  for (int i = 0; i < Vec<float>::lanes; i++) p[i] = round_to_bfloat16(lane[i]);
+}
+// The rows first[32] and second[32] as 32 pairs.
+DEEP_RNN_INLINE void interleave(const bfloat16* first, const bfloat16* second, bfloat16* pairs) {
+  for (int i = 0; i < 32; i++) {
+    pairs[2 * i] = first[i];
+    pairs[2 * i + 1] = second[i];
+  }
+}
+#endif
 
 // e^x = 2^n (1 + result) with |x - n ln 2| <= ln 2 / 2; the result has no cancellation near zero. The coefficients are minimax
 // for floats, Taylor's for doubles.

@@ -1,0 +1,71 @@
+#include "cpu/sharing.h"
+
+#include <algorithm>
+
+namespace deep_rnn::cpu {
+
+namespace {
+
+constexpr size_t kMostEntries = 64;
+constexpr int kTrials = 4;  // of each choice; the first finds cold caches
+constexpr double kMuchSlower = 1.4;
+constexpr int kSlowRuns = 6;  // in a row, before all choices are tried again
+constexpr int64_t kProbeEvery = 256;
+
+// Less than this a thread should not get of a step; more than this one thread alone should not.
+constexpr int64_t kLeastMacs = 12'000, kMostMacsAlone = 50'000'000;
+
+}  // namespace
+
+std::vector<Sharing> possible_sharings(int threads, int64_t macs_per_step, int64_t batch) {
+  std::vector<Sharing> result;
+  const auto add = [&](int members) {
+    if (members > 1 && macs_per_step / members < kLeastMacs) return;
+    result.push_back({members, false});
+    // Rows keep a tile of weights busy only when there are some.
+    if (members > 1 && batch / members >= 4) result.push_back({members, true});
+  };
+  for (int members = macs_per_step > kMostMacsAlone ? threads : 1; members < threads; members *= 2) add(members);
+  add(threads);
+  if (result.empty()) result.push_back({1, false});
+  return result;
+}
+
+SharingTuner::Entry& SharingTuner::add(const Key& key, const std::vector<Sharing>& candidates) {
+  if (entries_.size() == kMostEntries) entries_.erase(entries_.begin());
+  Entry entry{};
+  entry.key = key;
+  for (const Sharing& sharing : candidates) entry.choices.push_back({sharing, 0, 0});
+  entries_.push_back(std::move(entry));
+  return entries_.back();
+}
+
+size_t SharingTuner::next(Entry& entry) {
+  const auto fewest = std::min_element(entry.choices.begin(), entry.choices.end(),
+                                       [](const Choice& a, const Choice& b) { return a.trials < b.trials; });
+  if (fewest->trials < kTrials && entry.choices.size() > 1) return size_t(fewest - entry.choices.begin());
+  if (++entry.runs % kProbeEvery == 0) return size_t(entry.runs / kProbeEvery) % entry.choices.size();
+  return entry.best;
+}
+
+void SharingTuner::record(Entry& entry, size_t choice, double seconds) {
+  Choice& chosen = entry.choices[choice];
+  if (chosen.trials < kTrials) {
+    chosen.seconds = chosen.trials <= 1 ? seconds : std::min(chosen.seconds, seconds);
+    chosen.trials++;
+  } else if (choice != entry.best) {
+    chosen.seconds = seconds;
+  } else if (seconds > kMuchSlower * chosen.seconds) {
+    if (++entry.slow < kSlowRuns) return;
+    entry.slow = 0;
+    for (Choice& each : entry.choices) each.trials = 0;
+  } else {
+    entry.slow = 0;
+    chosen.seconds += (seconds - chosen.seconds) / 16;
+  }
+  const auto fastest = std::min_element(entry.choices.begin(), entry.choices.end(),
+                                        [](const Choice& a, const Choice& b) { return a.seconds < b.seconds; });
+  entry.best = size_t(fastest - entry.choices.begin());
+}
+
+}  // namespace deep_rnn::cpu

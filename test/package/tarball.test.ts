@@ -23,8 +23,7 @@ describe('the tarball', () => {
     for (const name of ['dist/index.js', 'dist/index.d.ts', 'native/core/backend.h', 'CMakeLists.txt', 'LICENSE'])
       expect(files).toContain(name);
     expect(files.filter((name) => name.startsWith(`prebuilds/${process.platform}-${process.arch}/`))).toHaveLength(1);
-    const places =
-      /^(dist|prebuilds|native|cmake)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|CMakeLists\.txt)$/;
+    const places = /^(dist|prebuilds|native|cmake)\/|^(package\.json|README\.md|LICENSE|CMakeLists\.txt)$/;
     expect(files.filter((name) => !places.test(name))).toEqual([]);
     expect(files.filter((name) => /^native\/test|\.tsbuildinfo$/.test(name))).toEqual([]);
     expect(statSync(consumer.tarball).size).toBeLessThan(8e6);

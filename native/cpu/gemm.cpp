@@ -108,15 +108,10 @@ void panel_product(const GemmTable<E>& table, const MatmulDesc& desc, const Scra
 
   const PanelPieces<E> main_pieces(table, main), last_pieces(table, last);
   share(main_pieces.count() + last_pieces.count(), [&](int64_t piece) {
-    if (piece < main_pieces.count()) {
-      main_pieces.run(piece);
-    } else {
-      last_pieces.run(piece - main_pieces.count());
-    }
-  });
-  if (rest == 0) return;
-  share(1, [&](int64_t) {
-    for (int64_t i = 0; i < desc.m; i++) {
+    if (piece < main_pieces.count()) return main_pieces.run(piece);
+    piece -= main_pieces.count();
+    last_pieces.run(piece);
+    for (int64_t i = last_pieces.first_row(piece); i < last_pieces.end_row(piece); i++) {
       const E* from = scratch.tile + i * kBlock;
       E* to = c + i * desc.ldc + full * kBlock;
       for (int64_t j = 0; j < rest; j++) to[j] = desc.accumulate ? to[j] + from[j] : from[j];

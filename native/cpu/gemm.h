@@ -50,15 +50,20 @@ class PanelPieces {
   PanelPieces(const GemmTable<N>& table, const PanelProduct<N>& product) : table_(table), product_(product) {
     constexpr int64_t cache_bytes = 512 * 1024;
     rows_ = table.tile_rows * 6;
-    panels_ = std::clamp<int64_t>(cache_bytes / int64_t(sizeof(N)) / (kBlock * std::max<int64_t>(product.k, 1)), 1, 8);
+    // Products of few rows have panels alone to share out.
+    const int64_t most = std::clamp<int64_t>(product.panels * row_pieces() / 8, 1, 8);
+    panels_ = std::clamp<int64_t>(cache_bytes / int64_t(sizeof(N)) / (kBlock * std::max<int64_t>(product.k, 1)), 1, most);
   }
 
   int64_t count() const { return row_pieces() * ((product_.panels + panels_ - 1) / panels_); }
 
+  int64_t first_row(int64_t piece) const { return piece % row_pieces() * rows_; }
+  int64_t end_row(int64_t piece) const { return std::min(first_row(piece) + rows_, product_.rows); }
+
   void run(int64_t piece) const {
-    const int64_t row = piece % row_pieces() * rows_, panel = piece / row_pieces() * panels_;
+    const int64_t row = first_row(piece), panel = piece / row_pieces() * panels_;
     PanelProduct<N> part = product_;
-    part.rows = std::min(rows_, product_.rows - row);
+    part.rows = end_row(piece) - row;
     part.panels = std::min(panels_, product_.panels - panel);
     part.a += row * kBlock;
     part.w += panel * part.w_panel;

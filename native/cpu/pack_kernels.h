@@ -44,6 +44,8 @@ void pack_panel(int64_t rows, int64_t columns, const Sum<N>* source, int64_t sou
     for (int part = 0; part < pair && i + part < rows; part++, source += source_row) {
       if (columns == kBlock) {
         for (int j = 0; j < kBlock; j += Vec<Sum<N>>::lanes) store(row[part] + j, load(source + j));
+      } else if constexpr (pair == 1) {
+        memcpy(row[part], source, size_t(columns) * sizeof(N));
       } else {
         for (int64_t j = 0; j < columns; j++) row[part][j] = number_from<N>(source[j]);
       }

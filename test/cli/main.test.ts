@@ -75,7 +75,7 @@ describe('the command line', () => {
     const alien = await run(['generate', join(root, 'package.json'), '--prefix', 'a']);
     expect(alien.status).toBe(1);
     expect(alien.stderr).toContain('package.json');
-  });
+  }, 240_000);
 
   test('train, then generate', async () => {
     const trained = await run([

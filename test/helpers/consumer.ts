@@ -24,7 +24,7 @@ async function pack(folder: string, destination: string): Promise<string> {
 
 /** Everything that is published; in place of prebuilds/, which a checkout need not have, the binary that it built for itself. */
 function stage(folder: string): void {
-  const others = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
+  const others = ['package.json', 'README.md', 'LICENSE'];
   const listed = manifest.files.filter((name: string) => !name.startsWith('!') && name !== 'prebuilds');
   for (const name of [...others, ...listed]) cpSync(join(root, name), join(folder, name), { recursive: true });
   const prebuilds = join(folder, 'prebuilds', `${process.platform}-${process.arch}`);

@@ -1,6 +1,6 @@
 /** The package as it is published, under every runtime that is promised: real binaries from npm, arm64 under QEMU. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -36,9 +36,12 @@ const arm64: Runtime = {
 
 // The first versions that are supported, and the last of each line.
 const runtimes = ['20.19.0', '^20', '22.13.0', '^22', '^24', 'latest'].map(node);
-if (qemu === undefined)
-  console.log('LEFT OUT: Node on arm64; qemu-aarch64 not found (on Debian: apt-get install qemu-user-static).');
-else runtimes.push(arm64);
+if (qemu && existsSync(join(root, 'prebuilds', 'linux-arm64'))) runtimes.push(arm64);
+else
+  console.log(
+    'LEFT OUT: Node on arm64; qemu-aarch64 or prebuilds/linux-arm64 not found ' +
+      '(on Debian: apt-get install qemu-user-static g++-aarch64-linux-gnu; then npm run prebuilds).',
+  );
 runtimes.push(
   { name: 'Bun', package: '@oven/bun-linux-x64', version: 'latest', binary: 'bin/bun' },
   { name: 'Deno', package: '@deno/linux-x64-glibc', version: 'latest', binary: 'deno', options: ['run', '-A'] },
@@ -50,7 +53,7 @@ afterAll(() => rmSync(parent, { recursive: true }));
 let consumer: Consumer;
 beforeAll(async () => {
   consumer = await makeConsumer(parent);
-}, 120_000);
+}, 300_000);
 
 /** Fetches the binary and returns the command that runs it. */
 async function fetched({ package: name, version, binary, emulator = [] }: Runtime): Promise<string[]> {
@@ -74,8 +77,11 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the publ
       expect(smoke.stdout).toMatch(/^smoke passed on CPU/);
       expect(smoke.status).toBe(0);
       expect(await run(...options, 'smoke.cjs')).toEqual({ status: 0, stdout: 'require passed\n', stderr: '' });
+      const doctor = await run(...options, join(consumer.installed, 'dist', 'cli', 'main.js'), 'doctor');
+      expect(doctor.stdout).toContain('supplied with the package');
+      expect(doctor.status).toBe(0);
       console.log(`${name}: ${version.trim().split('\n')[0]}, ${smoke.stdout.trim()}`);
     },
-    300_000,
+    600_000,
   );
 });

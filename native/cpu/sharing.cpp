@@ -25,19 +25,28 @@ std::vector<Sharing> possible_sharings(int threads, int64_t macs_per_step, int64
     // Rows keep a tile of weights busy only when there are some.
     if (members > 1 && batch / members >= 4) result.push_back({members, true});
   };
-  for (int members = macs_per_step > kMostMacsAlone ? threads : 1; members < threads; members *= 2) add(members);
   add(threads);
+  // Halves of what is a power of two, down to one thread.
+  int members = 1;
+  while (members * 2 < threads) members *= 2;
+  for (const int least = macs_per_step > kMostMacsAlone ? 2 : 1; members >= least; members /= 2)
+    if (members < threads) add(members);
   if (result.empty()) result.push_back({1, false});
   return result;
 }
 
-SharingTuner::Entry& SharingTuner::add(const Key& key, const std::vector<Sharing>& candidates) {
+size_t SharingTuner::find(const Key& key) const {
+  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
+  return size_t(found - entries_.begin());
+}
+
+void SharingTuner::add(const Key& key, const std::vector<Sharing>& candidates) {
   if (entries_.size() == kMostEntries) entries_.erase(entries_.begin());
   Entry entry{};
   entry.key = key;
   for (const Sharing& sharing : candidates) entry.choices.push_back({sharing, 0, 0});
   entries_.push_back(std::move(entry));
-  return entries_.back();
+  current_ = entries_.size() - 1;
 }
 
 size_t SharingTuner::next(Entry& entry) {
@@ -48,12 +57,13 @@ size_t SharingTuner::next(Entry& entry) {
   return entry.best;
 }
 
-void SharingTuner::record(Entry& entry, size_t choice, double seconds) {
-  Choice& chosen = entry.choices[choice];
+void SharingTuner::report(double seconds) {
+  Entry& entry = entries_[current_];
+  Choice& chosen = entry.choices[entry.running];
   if (chosen.trials < kTrials) {
     chosen.seconds = chosen.trials <= 1 ? seconds : std::min(chosen.seconds, seconds);
     chosen.trials++;
-  } else if (choice != entry.best) {
+  } else if (entry.running != entry.best) {
     chosen.seconds = seconds;
   } else if (seconds > kMuchSlower * chosen.seconds) {
     if (++entry.slow < kSlowRuns) return;

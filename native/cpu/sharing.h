@@ -13,7 +13,7 @@ struct Sharing {
   bool by_rows = false;
 };
 
-// What there is to choose from for steps of so many multiply-adds.
+// What there is to choose from for steps of so many multiply-adds, most threads first: the likeliest choice.
 std::vector<Sharing> possible_sharings(int threads, int64_t macs_per_step, int64_t batch);
 
 // Remembers for each kind of pass how fast its sharings were. Tries each a few times, then keeps to the fastest; tries again
@@ -26,16 +26,25 @@ class SharingTuner {
   // Calls run(sharing). `work` is what the time of passes of this kind grows with.
   template <class Candidates, class Run>
   void run(const Key& key, Candidates candidates, double work, Run run) {
-    Entry& entry = entry_of(key, candidates);
-    const size_t choice = next(entry);
+    using Clock = std::chrono::steady_clock;
+    const Sharing sharing = choose(key, candidates);
     const Clock::time_point start = Clock::now();
-    run(entry.choices[choice].sharing);
-    record(entry, choice, std::chrono::duration<double>(Clock::now() - start).count() / (work > 0 ? work : 1));
+    run(sharing);
+    report(std::chrono::duration<double>(Clock::now() - start).count() / (work > 0 ? work : 1));
   }
 
- private:
-  using Clock = std::chrono::steady_clock;
+  // What to run next, and how many seconds for a unit of work that took. candidates() gives what there is to choose from.
+  template <class Candidates>
+  Sharing choose(const Key& key, Candidates candidates) {
+    current_ = find(key);
+    if (current_ == entries_.size()) add(key, candidates());
+    Entry& entry = entries_[current_];
+    entry.running = next(entry);
+    return entry.choices[entry.running].sharing;
+  }
+  void report(double seconds);
 
+ private:
   struct Choice {
     Sharing sharing;
     double seconds = 0;  // for a unit of work
@@ -44,22 +53,17 @@ class SharingTuner {
   struct Entry {
     Key key;
     std::vector<Choice> choices;
-    size_t best = 0;
+    size_t best = 0, running = 0;
     int slow = 0;  // runs in a row
     int64_t runs = 0;
   };
 
-  template <class Candidates>
-  Entry& entry_of(const Key& key, Candidates candidates) {
-    for (Entry& entry : entries_)
-      if (entry.key == key) return entry;
-    return add(key, candidates());
-  }
-  Entry& add(const Key& key, const std::vector<Sharing>& candidates);
+  size_t find(const Key& key) const;
+  void add(const Key& key, const std::vector<Sharing>& candidates);
   static size_t next(Entry& entry);
-  static void record(Entry& entry, size_t choice, double seconds);
 
   std::vector<Entry> entries_;
+  size_t current_ = 0;
 };
 
 }  // namespace deep_rnn::cpu

@@ -1,9 +1,6 @@
 // The choice of how to share out a pass: what there is to choose from, and that the fastest wins, also when speeds change.
-#include <chrono>
-#include <thread>
-
-#include "check.h"
 #include "cpu/sharing.h"
+#include "check.h"
 
 using namespace deep_rnn;
 using cpu::Sharing;
@@ -18,6 +15,8 @@ void test_candidates() {
   CHECK_EQUAL(cpu::possible_sharings(2, 4'000, 32)[0].members, 1);
   // One thread; two by units; two by rows.
   CHECK_EQUAL(cpu::possible_sharings(2, 1'000'000, 32).size(), 3u);
+  CHECK_EQUAL(cpu::possible_sharings(2, 1'000'000, 32)[0].members, 2);
+  CHECK_EQUAL(cpu::possible_sharings(2, 1'000'000, 32).back().members, 1);
   // Too few rows to split.
   CHECK_EQUAL(cpu::possible_sharings(2, 1'000'000, 4).size(), 2u);
   // Too much for one thread alone.
@@ -25,22 +24,15 @@ void test_candidates() {
   CHECK_EQUAL(cpu::possible_sharings(3, 1'000'000, 1).size(), 3u);
 }
 
-// Which sharing most of the last runs got, when each takes so many milliseconds.
+// Which sharing the tuner settles on, when each takes so many seconds.
 Sharing chosen(SharingTuner& tuner, int64_t key, double one, double units, double rows) {
-  int counts[3] = {};
-  constexpr int runs = 60, settled = 40;
-  for (int i = 0; i < runs; i++) {
-    tuner.run(
-        SharingTuner::Key{key}, [] { return cpu::possible_sharings(2, 1'000'000, 32); }, 1,
-        [&](const Sharing& sharing) {
-          const int which = sharing.members == 1 ? 0 : sharing.by_rows ? 2 : 1;
-          if (i >= settled) counts[which]++;
-          const double milliseconds[] = {one, units, rows};
-          std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(milliseconds[which]));
-        });
+  Sharing sharing;
+  for (int i = 0; i < 40; i++) {
+    sharing = tuner.choose(SharingTuner::Key{key}, [] { return cpu::possible_sharings(2, 1'000'000, 32); });
+    // Cold caches make the first runs slow.
+    tuner.report((sharing.members == 1 ? one : sharing.by_rows ? rows : units) * (i < 3 ? 20 : 1));
   }
-  if (counts[0] > (runs - settled) / 2) return {1, false};
-  return {2, counts[2] > counts[1]};
+  return sharing;
 }
 
 void test_choice() {
@@ -53,6 +45,17 @@ void test_choice() {
   // Each key has a choice of its own, and a choice that has become slow is made again.
   CHECK_EQUAL(chosen(tuner, 1, 1, 10, 10).members, 1);
   CHECK_EQUAL(chosen(tuner, 2, 2, 12, 12).members, 1);
+  CHECK_EQUAL(chosen(tuner, 2, 2, 1, 12).members, 1);
+  // One run in some hundred looks at another one.
+  for (int i = 0; i < 30; i++) sharing = chosen(tuner, 2, 2, 1, 12);
+  CHECK(sharing.members == 2 && !sharing.by_rows);
+  // More kinds of passes than are remembered.
+  for (int64_t key = 0; key < 200; key++) CHECK_EQUAL(chosen(tuner, key, 1, 2, 2).members, 1);
+  int calls = 0;
+  tuner.run(
+      SharingTuner::Key{1}, [] { return cpu::possible_sharings(2, 1'000'000, 32); }, 0,
+      [&](const Sharing& given) { calls += given.members > 0; });
+  CHECK_EQUAL(calls, 1);
 }
 
 }  // namespace

@@ -157,18 +157,21 @@ describe('the command line', () => {
     const table = await run(['bench', '--only', '2x64', ...quick]);
     expect(table).toMatchObject({ status: 0, stderr: '' });
     const [machine, , heading, ...rows] = table.stdout.trimEnd().split('\n');
-    expect(machine).toMatch(/; CPU, \w+, 1 thread, float32$/);
+    expect(machine).toMatch(/; CPU, \w+, 1 thread$/);
     expect(heading).toMatch(/^thousands of tokens\/s +deep-rnn \(min-max\) +GFLOP\/s +% peak +barrier$/);
     // The row for two threads is left out.
     const numbers = String.raw` +[\d.]+ \([\d.]+-[\d.]+\) +[\d.]+ +[\d.]+ +0 ns$`;
     expect(rows).toEqual([
       expect.stringMatching(`^LSTM 2x64, batch 16${numbers}`),
       expect.stringMatching(`^generate, LSTM 2x64, 1 thread${numbers}`),
+      expect.stringMatching(`^LSTM 2x64, batch 16, bfloat16${numbers}`),
+      expect.stringMatching(`^generate, LSTM 2x64, 1 thread, bfloat16${numbers}`),
     ]);
 
     const { stdout } = await run(['bench', '--only', 'generate, LSTM 2x64', '--json', ...quick]);
-    const [row, ...others] = JSON.parse(stdout);
+    const [row, half, ...others] = JSON.parse(stdout);
     expect(others).toEqual([]);
+    expect(half).toMatchObject({ name: 'generate, LSTM 2x64, 1 thread, bfloat16', threads: 1 });
     expect(row).toMatchObject({ name: 'generate, LSTM 2x64, 1 thread', threads: 1, barrierNanoseconds: 0 });
     // 4 gates of 64 units from 64, in two layers and between them, and 28 logits; a multiply-add is two operations.
     expect(row.gigaflops * 1e9).toBeCloseTo(row.ours.median * 2 * (3 * 4 * 64 * 64 + 64 * 28), -3);

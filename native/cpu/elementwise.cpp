@@ -1,9 +1,9 @@
 #include <cmath>
 #include <limits>
 
+#include "core/strided.h"
 #include "cpu/dispatch.h"
 #include "cpu/primitives.h"
-#include "cpu/strided.h"
 
 namespace deep_rnn::cpu {
 

@@ -10,7 +10,7 @@
 // Results do not depend on the grid, except that a grid must cover the work where the comment names one; blocks and grids
 // come from plan.h. In-place use is allowed only where a comment says so. [n] is a shape, E the element type of the name.
 
-// --- elementwise.cu: grid-stride, plan.h's over_elements(count) unless said otherwise -----------------------------------
+// elementwise.cu: grid-stride, plan.h's over_elements(count) unless said otherwise
 
 // out [count]
 DEEP_RNN_KERNEL(fill_bits32, (int64_t count, uint32_t bits, void* out))
@@ -22,7 +22,7 @@ DEEP_RNN_NUMERIC(binary, (int32_t op, Walk walk, const void* a, const void* b, v
 // walk: condition, a, b; out [walk.count] = condition ? a : b.
 DEEP_RNN_BITS(select, (Walk walk, const int32_t* condition, const void* a, const void* b, void* out))
 
-// --- cast.cu: x, y [count]; float16 and bfloat16 round to nearest even -------------------------------------------------
+// cast.cu: x, y [count]; float16 and bfloat16 round to nearest even
 
 DEEP_RNN_KERNEL(cast_float32_float64, (int64_t count, const void* x, void* y))
 DEEP_RNN_KERNEL(cast_float32_int32, (int64_t count, const void* x, void* y))
@@ -35,7 +35,7 @@ DEEP_RNN_KERNEL(cast_float32_bfloat16, (int64_t count, const void* x, void* y))
 DEEP_RNN_KERNEL(cast_float16_float32, (int64_t count, const void* x, void* y))
 DEEP_RNN_KERNEL(cast_bfloat16_float32, (int64_t count, const void* x, void* y))
 
-// --- copy.cu -----------------------------------------------------------------------------------------------------------
+// copy.cu
 
 // walk: src, dst, where no two positions share a destination (plan.h's split_destination).
 DEEP_RNN_BITS(copy, (Walk walk, const void* src, void* dst))
@@ -51,7 +51,7 @@ DEEP_RNN_KERNEL(segments_float32_bfloat16, (int32_t accumulate, const Segment* s
 DEEP_RNN_KERNEL(segments_float16_float32, (int32_t accumulate, const Segment* segments, const void* src, void* dst))
 DEEP_RNN_KERNEL(segments_bfloat16_float32, (int32_t accumulate, const Segment* segments, const void* src, void* dst))
 
-// --- gather.cu: a wrong index is reported to the fault and reads or adds nothing ----------------------------------------
+// gather.cu: a wrong index is reported to the fault and reads or adds nothing
 
 // src [outer][axis][inner], dst [outer][count][inner]; over_elements(outer·count·inner). A wrong index gives zeros.
 DEEP_RNN_BITS(gather, (GatherDesc desc, const int32_t* index, const void* src, void* dst, Fault fault))
@@ -59,7 +59,7 @@ DEEP_RNN_BITS(gather, (GatherDesc desc, const int32_t* index, const void* src, v
 // over_elements(outer·inner). For indices that vary along inner, or few of them.
 DEEP_RNN_NUMERIC(scatter_columns, (GatherDesc desc, const int32_t* index, const void* src, void* dst, Fault fault))
 
-// --- scatter_sorted.cu: the same sum for whole rows (index_strides[2] = 0 or inner = 1), repeatable without order of arrival:
+// scatter_sorted.cu: the same sum for whole rows (index_strides[2] = 0 or inner = 1), repeatable without order of arrival:
 // number the destinations, sort stably by them, add up pieces of the sorted list, then join the pieces. plan.h's ScatterPlan.
 
 // keys [rows]: destination row o·axis + index, or outer·axis for a wrong one; sources [rows]: 0, 1, 2 ... rows = outer·count.
@@ -78,7 +78,7 @@ DEEP_RNN_NUMERIC(scatter_pieces, (int64_t rows, int64_t destinations, int64_t in
 DEEP_RNN_NUMERIC(scatter_join,
                  (int64_t rows, int64_t destinations, int64_t inner, const uint32_t* keys, const void* partial, void* dst))
 
-// --- reduce.cu: plan.h's ReducePlan ------------------------------------------------------------------------------------
+// reduce.cu: plan.h's ReducePlan
 
 // op is a ReduceOp. kept, reduced: x; out [kept.count], int32 for argmax. Split s of gridDim.y works on positions
 // s·chunk .. (s + 1)·chunk of the reduced ones; with one split out is written, else partial [splits][kept.count].
@@ -95,7 +95,7 @@ DEEP_RNN_FLOATING(sum_squares_join, (int64_t chunks, int32_t accumulate, const d
 // With norm = √sum_squares[0]: gradients [count] *= min(max_norm / norm, 1); out_norm [1] = norm, or null. In place.
 DEEP_RNN_FLOATING(clip_norm, (int64_t count, double max_norm, const void* sum_squares, void* gradients, void* out_norm))
 
-// --- softmax.cu, cross_entropy.cu: over_rows(rows, columns) ------------------------------------------------------------
+// softmax.cu, cross_entropy.cu: over_rows(rows, columns)
 
 // x, y [rows][columns]; y may be x.
 DEEP_RNN_FLOATING(softmax, (SoftmaxDesc desc, const void* x, void* y))
@@ -109,7 +109,7 @@ DEEP_RNN_FLOATING(cross_entropy, (CrossEntropyDesc desc, const void* logits, con
 DEEP_RNN_FLOATING(cross_entropy_backward, (CrossEntropyDesc desc, const void* probabilities, const int32_t* targets,
                                            const void* class_weights, const void* dlosses, void* dlogits, Fault fault))
 
-// --- optimizer.cu: over_elements(count) --------------------------------------------------------------------------------
+// optimizer.cu: over_elements(count)
 
 // grads, params, states [count] as Backend::optimizer_step has them. The coefficients are `scalars`, or *live where that is
 // not null: a captured graph replays with the same arguments, so what changes from step to step must lie in device memory.
@@ -122,7 +122,7 @@ DEEP_RNN_FLOATING(rmsprop, (OptimizerScalars scalars, const OptimizerScalars* li
 DEEP_RNN_FLOATING(adagrad, (OptimizerScalars scalars, const OptimizerScalars* live, int64_t count, const void* grads,
                             void* params, void* state1, void* state2, void* state3))
 
-// --- random.cu: over_elements(count) -----------------------------------------------------------------------------------
+// random.cu: over_elements(count)
 
 // out [desc.count]: the CPU's numbers.
 DEEP_RNN_FLOATING(random, (RandomDesc desc, void* out))
@@ -130,7 +130,7 @@ DEEP_RNN_FLOATING(random, (RandomDesc desc, void* out))
 // Applied to dy it is its own backward.
 DEEP_RNN_FLOATING(dropout, (int64_t count, double probability, uint64_t seed, int64_t layer, const void* x, void* y))
 
-// --- rnn.cu: over_elements of what is written --------------------------------------------------------------------------
+// rnn.cu: over_elements of what is written
 
 // out [rows][columns]: row r has a one at tokens[r]; rows are [T,B], and lengths [B] or null says which of them count: the
 // others are zero whatever their token. A wrong token is reported and gives a row of zeros.
@@ -147,14 +147,14 @@ DEEP_RNN_BITS(mask_steps, (int64_t steps, int64_t batch, int64_t width, const in
 // y [layers,B,width] = x (null: zeros) where the length [B] is zero, else unchanged: sequences that no step reaches.
 DEEP_RNN_BITS(replace_empty, (int64_t layers, int64_t batch, int64_t width, const int32_t* lengths, const void* x, void* y))
 
-// --- sampler.cu --------------------------------------------------------------------------------------------------------
+// sampler.cu
 
 // logits [vocabulary]; tokens[n] = latest[0] = the token drawn, n being desc.number, or *cursor where that is not null, which
 // is then one more. workspace: sample_workspace_bytes(). One block of kSampleThreads.
 DEEP_RNN_FLOATING(sample,
                   (SampleDesc desc, const void* logits, void* workspace, int64_t* cursor, int32_t* tokens, int32_t* latest))
 
-// --- peak.cu -----------------------------------------------------------------------------------------------------------
+// peak.cu
 
 // Arithmetic that never leaves the registers: rounds · kPeakOperations operations a thread. out [threads].
 DEEP_RNN_KERNEL(peak_float32, (int64_t rounds, float start, void* out))

@@ -12,6 +12,7 @@ import { manualSeed } from '../random.js';
 import { Trainer } from '../train/trainer.js';
 import { Arguments } from './arguments.js';
 import type { Command } from './command.js';
+import { cudaFindings } from './doctor-cuda.js';
 
 const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
@@ -55,7 +56,7 @@ Usage: deep-rnn doctor
       show('binary', load().path);
       using cpu = device('cpu');
       show('device', cpu.description);
-      show('CUDA', 'not in this build');
+      for (const [name, value] of cudaFindings()) show(name === 'backend' ? 'CUDA' : name, value);
       const start = performance.now();
       const fault = await selfTest();
       const seconds = ((performance.now() - start) / 1000).toFixed(2);

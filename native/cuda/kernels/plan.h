@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/everywhere.h"
 #include "core/strided.h"
 #include "cuda/kernels/kernels.h"
 
@@ -197,7 +198,7 @@ inline OptimizerScalars optimizer_scalars(const OptimizerDesc& desc) {
 }
 
 // The classes to sort, padded to a power of two, with their masses.
-inline int64_t sample_slots(int64_t vocabulary) {
+DEEP_RNN_EVERYWHERE inline int64_t sample_slots(int64_t vocabulary) {
   int64_t slots = 1;
   while (slots < vocabulary) slots *= 2;
   return slots;

@@ -38,7 +38,7 @@ export class Device implements Disposable {
   /** One line for people: instruction set and threads, or the GPU's name. */
   readonly description: string;
   readonly threads: number;
-  /** Most bytes that buffers may take together; 0 on a GPU, where its memory is the limit. */
+  /** Most bytes that buffers may take together; more than there are on a GPU for which no limit was named. */
   readonly memoryLimit: number;
   /** @internal */
   readonly binding: Binding;
@@ -50,7 +50,8 @@ export class Device implements Disposable {
   constructor(binding: Binding, kind: DeviceKind, threads: number, memoryLimit: number) {
     this.binding = binding;
     this.kind = kind;
-    this.memoryLimit = memoryLimit || (kind === 'cpu' ? totalmem() : 0);
+    // A GPU that is full says so itself, when the stream comes to it.
+    this.memoryLimit = memoryLimit || (kind === 'cpu' ? totalmem() : Number.MAX_SAFE_INTEGER);
     this.id = rewording(() => binding.openDevice(KIND_CODE[kind], threads, this.memoryLimit));
     this.description = binding.describeDevice(this.id);
     this.threads = binding.deviceStatistics(this.id)[4];

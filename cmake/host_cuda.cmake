@@ -11,6 +11,6 @@ file(GLOB host_cuda_sources CONFIGURE_DEPENDS native/test/host_cuda/*.cpp)
 list(FILTER host_cuda_sources EXCLUDE REGEX "_test\\.cpp$")
 add_library(host_cuda STATIC ${host_kernels} ${host_cuda_sources})
 target_link_libraries(host_cuda PUBLIC options)
-# Unknown pragmas are nvcc's; a kernel counts as a header because it is included; and the optimiser is of little use where fibers take the time.
+# Unknown pragmas are nvcc's, a kernel counts as a header because it is included, and fibers take the time, not loops.
 target_compile_options(host_cuda PRIVATE -Wno-unknown-pragmas $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>
                                              $<$<NOT:$<BOOL:${DEEP_RNN_SANITIZE}>>:-O1>)

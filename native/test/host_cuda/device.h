@@ -15,7 +15,7 @@ struct Index {
   unsigned x, y, z;
 };
 
-enum class Meeting { barrier, warp, exchange_xor, exchange_up, ballot };
+enum class Meeting { barrier, warp, exchange_xor, exchange_up, ballot, incomplete };
 
 // The calling thread waits until its block, or its warp, has come to the same place. Returns what the meeting gives it.
 uint64_t meet(Meeting kind, unsigned lanes, uint64_t value, int operand, const char* place);

@@ -126,6 +126,7 @@ class Block {
     for (unsigned number = 0; number < kWarp && !first; number++)
       if (lane(warp, number).state == State::at_warp) first = &lane(warp, number);
     if (!first) return;
+    if (first->kind == Meeting::incomplete) violate("a mask that leaves lanes out at " + where(first->place));
     for (unsigned number = 0; number < kWarp; number++) {
       const Thread& thread = lane(warp, number);
       if (thread.state == State::at_warp && thread.kind == first->kind && std::strcmp(thread.place, first->place) == 0)
@@ -171,12 +172,12 @@ void run_thread(void*) { current_kernel->call(current_arguments); }
 
 uint64_t meet(Meeting kind, unsigned lanes, uint64_t value, int operand, const char* place) {
   Thread& thread = *current_thread;
-  if (kind == Meeting::barrier || kind == Meeting::warp) {
+  if (kind == Meeting::barrier) {
     if (place != last_place) known_places.insert(where(last_place = place));
     if (left_out && where(place) == left_out) return value;
   }
   // An incomplete mask cannot be told from a wrong one, so the kernels use none.
-  if (lanes != ~0u) operand = 0, kind = Meeting::warp, place = "a mask that leaves lanes out, which these kernels may not use";
+  if (lanes != ~0u) kind = Meeting::incomplete;
   thread.kind = kind;
   thread.value = value;
   thread.operand = operand;

@@ -45,7 +45,8 @@ const std::vector<Kernel>& kernels();
 // Null when there is none of that name.
 const Kernel* find(const std::string& name);
 
-// The barriers of blocks and of warps that any launch has come to, as file:line.
+// The barriers of blocks that any launch has come to, as file:line. Those of warps are not among them: between shuffles, which
+// are meetings here, they only order memory, and a host's memory is in order.
 std::vector<std::string> places();
 
 // Any thread may call it; launches wait for each other. Throws Violation.

@@ -24,7 +24,7 @@ __device__ void cast(int64_t count, const void* x, void* y) {
 }
 
 #define DEEP_RNN_DEFINE_CAST(from, From, to, To)                                                                        \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3) cast_##from##_##to(int64_t count, const void* x, void* y) { \
+  extern "C" __global__ void __launch_bounds__(kThreads, 2) cast_##from##_##to(int64_t count, const void* x, void* y) { \
     cast<From, To>(count, x, y);                                                                                        \
   }
 

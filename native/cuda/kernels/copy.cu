@@ -50,7 +50,7 @@ __device__ void segments(int32_t accumulate, const Segment* table, const void* s
 }
 
 #define DEEP_RNN_DEFINE_SEGMENTS(from, From, to, To)                                                 \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3)                                          \
+  extern "C" __global__ void __launch_bounds__(kThreads, 2)                                          \
       segments_##from##_##to(int32_t accumulate, const Segment* table, const void* src, void* dst) { \
     segments<From, To>(accumulate, table, src, dst);                                                 \
   }

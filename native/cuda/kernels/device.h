@@ -13,14 +13,14 @@
 
 // Defines the kernels that kernel_list.h declares for several types, each calling the template `name` with the same arguments.
 #define DEEP_RNN_DEFINE_BITS(name, parameters, arguments)                                                          \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3) name##_bits32 parameters { name<uint32_t> arguments; } \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3) name##_bits64 parameters { name<uint64_t> arguments; }
+  extern "C" __global__ void __launch_bounds__(kThreads, 2) name##_bits32 parameters { name<uint32_t> arguments; } \
+  extern "C" __global__ void __launch_bounds__(kThreads, 2) name##_bits64 parameters { name<uint64_t> arguments; }
 #define DEEP_RNN_DEFINE_FLOATING(name, parameters, arguments)                                                    \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3) name##_float32 parameters { name<float> arguments; } \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3) name##_float64 parameters { name<double> arguments; }
+  extern "C" __global__ void __launch_bounds__(kThreads, 2) name##_float32 parameters { name<float> arguments; } \
+  extern "C" __global__ void __launch_bounds__(kThreads, 2) name##_float64 parameters { name<double> arguments; }
 #define DEEP_RNN_DEFINE_NUMERIC(name, parameters, arguments) \
   DEEP_RNN_DEFINE_FLOATING(name, parameters, arguments)      \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3) name##_int32 parameters { name<int32_t> arguments; }
+  extern "C" __global__ void __launch_bounds__(kThreads, 2) name##_int32 parameters { name<int32_t> arguments; }
 
 namespace deep_rnn::cuda {
 

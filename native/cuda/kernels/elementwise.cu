@@ -7,11 +7,11 @@ __device__ void fill(int64_t count, E bits, void* out) {
   map(count, static_cast<E*>(out), [bits]() { return bits; });
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 3) fill_bits32(int64_t count, uint32_t bits, void* out) {
+extern "C" __global__ void __launch_bounds__(kThreads, 2) fill_bits32(int64_t count, uint32_t bits, void* out) {
   fill(count, bits, out);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 3) fill_bits64(int64_t count, uint64_t bits, void* out) {
+extern "C" __global__ void __launch_bounds__(kThreads, 2) fill_bits64(int64_t count, uint64_t bits, void* out) {
   fill(count, bits, out);
 }
 

@@ -78,7 +78,7 @@ __device__ void adagrad(const OptimizerScalars& s, int64_t count, const E* grads
 }
 
 #define DEEP_RNN_DEFINE_OPTIMIZER_OF(rule, name, E)                                                                         \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3)                                                                 \
+  extern "C" __global__ void __launch_bounds__(kThreads, 2)                                                                 \
       rule##_##name(OptimizerScalars scalars, const OptimizerScalars* live, int64_t count, const void* grads, void* params, \
                     void* state1, void* state2, void* state3) {                                                             \
     const OptimizerScalars current = live ? *live : scalars;                                                                \

@@ -2,7 +2,7 @@
 
 namespace deep_rnn::cuda {
 
-extern "C" __global__ void __launch_bounds__(kThreads, 3) peak_float32(int64_t rounds, float start, void* out) {
+extern "C" __global__ void __launch_bounds__(kThreads, 2) peak_float32(int64_t rounds, float start, void* out) {
   constexpr int kChains = 8, kLength = int(kPeakOperations) / 2 / kChains;
   float chains[kChains];
 #pragma unroll

@@ -59,7 +59,7 @@ template <class E, class Reduction, class Group>
 __device__ Partial reduce_stretch(const Reduction& reduction, const Group& group, const Walk& reduced, int64_t begin,
                                   int64_t end, const E* x) {
   Partial state = Reduction::start();
-#pragma unroll 2  // more of them need more registers than a block of three to a multiprocessor has
+#pragma unroll 2  // more of them need more registers than two blocks to a multiprocessor leave
   for (int64_t position = begin + group.rank(); position < end; position += group.size())
     state = reduction(state, Reduction::of(x[offsets_of<1>(reduced, position).at[0]], position));
   return group.reduce(state, reduction);

@@ -48,7 +48,7 @@ __device__ void replace_empty(int64_t layers, int64_t batch, int64_t width, cons
 }
 
 #define DEEP_RNN_DEFINE_ONE_HOT(name, E)                                                                                     \
-  extern "C" __global__ void __launch_bounds__(kThreads, 3) one_hot_##name(                                                  \
+  extern "C" __global__ void __launch_bounds__(kThreads, 2) one_hot_##name(                                                  \
       int64_t rows, int64_t batch, int64_t columns, const int32_t* tokens, const int32_t* lengths, void* out, Fault fault) { \
     one_hot<E>(rows, batch, columns, tokens, lengths, out, fault);                                                           \
   }

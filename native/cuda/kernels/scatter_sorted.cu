@@ -35,7 +35,7 @@ __device__ int64_t tile_number() { return thread_number() / kWarp; }
 
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(kThreads, 3)
+extern "C" __global__ void __launch_bounds__(kThreads, 2)
     scatter_keys(GatherDesc desc, const int32_t* index, uint32_t* keys, uint32_t* sources, Fault fault) {
   const int64_t rows = desc.outer * desc.count;
   const bool narrow = fits_narrow(rows);
@@ -50,7 +50,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, 3)
   });
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 3)
+extern "C" __global__ void __launch_bounds__(kThreads, 2)
     sort_count(int64_t count, int64_t tile, int32_t shift, const uint32_t* keys, uint32_t* counts) {
   DEEP_RNN_SHARED(uint32_t, totals, kWarps * kDigits);
   const int64_t tiles = (count + tile - 1) / tile;
@@ -91,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(kScanThreads) sort_offsets(int64_t 
   }
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 3)
+extern "C" __global__ void __launch_bounds__(kThreads, 2)
     sort_move(int64_t count, int64_t tile, int32_t shift, const uint32_t* keys, const uint32_t* sources, const uint32_t* counts,
               uint32_t* keys_out, uint32_t* sources_out) {
   DEEP_RNN_SHARED(uint32_t, offsets, kWarps * kDigits);

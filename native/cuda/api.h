@@ -8,46 +8,29 @@
 #include <string>
 
 // Names are taken after macro expansion: cuda.h renames cuMemAlloc to cuMemAlloc_v2, in this table as in the library.
-#define DEEP_RNN_DRIVER_API(X)                                                                                             \
-  X(cuInit)                                                                                                                \
-  X(cuDriverGetVersion)                                                                                                    \
-  X(cuGetErrorName)                                                                                                        \
-  X(cuGetErrorString)                                                                                                      \
-  X(cuDeviceGetCount)                                                                                                      \
-  X(cuDeviceGet)                                                                                                           \
-  X(cuDeviceGetName)                                                                                                       \
-  X(cuDeviceGetAttribute)                                                                                                  \
-  X(cuDevicePrimaryCtxRetain)                                                                                              \
-  X(cuDevicePrimaryCtxRelease)                                                                                             \
-  X(cuCtxPushCurrent)                                                                                                      \
-  X(cuCtxPopCurrent) X(cuCtxSetCurrent) X(cuMemAlloc) X(cuMemFree) X(cuMemAllocHost) X(cuMemFreeHost) X(cuMemcpyHtoDAsync) \
-      X(cuMemcpyDtoHAsync) X(cuMemcpyDtoDAsync) X(cuMemsetD32Async) X(cuStreamCreate) X(cuStreamDestroy)                   \
-          X(cuStreamSynchronize) X(cuEventCreate) X(cuEventDestroy) X(cuEventRecord) X(cuEventSynchronize)                 \
-              X(cuEventElapsedTime) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction) X(cuLaunchKernel)
+// clang-format off: it never comes to rest here
+#define DEEP_RNN_DRIVER_API(X) \
+  X(cuInit) X(cuDriverGetVersion) X(cuGetErrorName) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) \
+  X(cuDeviceGetName) X(cuDeviceGetAttribute) X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) \
+  X(cuCtxPushCurrent) X(cuCtxPopCurrent) X(cuCtxSetCurrent) X(cuMemAlloc) X(cuMemFree) X(cuMemAllocHost) \
+  X(cuMemFreeHost) X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) X(cuMemcpyDtoDAsync) X(cuMemsetD32Async) X(cuStreamCreate) \
+  X(cuStreamDestroy) X(cuStreamSynchronize) X(cuEventCreate) X(cuEventDestroy) X(cuEventRecord) X(cuEventSynchronize) \
+  X(cuEventElapsedTime) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction) X(cuLaunchKernel)
 
 #define DEEP_RNN_CUBLAS_API(X) \
-  X(cublasCreate)              \
-  X(cublasDestroy)             \
-  X(cublasGetVersion)          \
-  X(cublasSetStream) X(cublasSgemmStridedBatched) X(cublasDgemmStridedBatched)
+  X(cublasCreate) X(cublasDestroy) X(cublasGetVersion) X(cublasSetStream) X(cublasSgemmStridedBatched) \
+  X(cublasDgemmStridedBatched)
 
-#define DEEP_RNN_CUDNN_API(X)                                                                                           \
-  X(cudnnGetVersion)                                                                                                    \
-  X(cudnnAdvVersionCheck)                                                                                               \
-  X(cudnnGetErrorString)                                                                                                \
-  X(cudnnGetLastErrorString)                                                                                            \
-  X(cudnnCreate)                                                                                                        \
-  X(cudnnDestroy)                                                                                                       \
-  X(cudnnSetStream)                                                                                                     \
-  X(cudnnCreateRNNDescriptor)                                                                                           \
-  X(cudnnDestroyRNNDescriptor)                                                                                          \
-  X(cudnnSetRNNDescriptor_v8)                                                                                           \
-  X(cudnnRNNSetClip_v9)                                                                                                 \
-  X(cudnnGetRNNWeightSpaceSize) X(cudnnGetRNNWeightParams) X(cudnnGetRNNTempSpaceSizes) X(cudnnCreateRNNDataDescriptor) \
-      X(cudnnDestroyRNNDataDescriptor) X(cudnnSetRNNDataDescriptor) X(cudnnCreateTensorDescriptor)                      \
-          X(cudnnDestroyTensorDescriptor) X(cudnnSetTensorNdDescriptor) X(cudnnGetTensorNdDescriptor)                   \
-              X(cudnnCreateDropoutDescriptor) X(cudnnDestroyDropoutDescriptor) X(cudnnDropoutGetStatesSize)             \
-                  X(cudnnSetDropoutDescriptor) X(cudnnRNNForward) X(cudnnRNNBackwardData_v8) X(cudnnRNNBackwardWeights_v8)
+#define DEEP_RNN_CUDNN_API(X) \
+  X(cudnnGetVersion) X(cudnnAdvVersionCheck) X(cudnnGetErrorString) X(cudnnGetLastErrorString) X(cudnnCreate) \
+  X(cudnnDestroy) X(cudnnSetStream) X(cudnnCreateRNNDescriptor) X(cudnnDestroyRNNDescriptor) X(cudnnSetRNNDescriptor_v8) \
+  X(cudnnRNNSetClip_v9) X(cudnnGetRNNWeightSpaceSize) X(cudnnGetRNNWeightParams) X(cudnnGetRNNTempSpaceSizes) \
+  X(cudnnCreateRNNDataDescriptor) X(cudnnDestroyRNNDataDescriptor) X(cudnnSetRNNDataDescriptor) \
+  X(cudnnCreateTensorDescriptor) X(cudnnDestroyTensorDescriptor) X(cudnnSetTensorNdDescriptor) \
+  X(cudnnGetTensorNdDescriptor) X(cudnnCreateDropoutDescriptor) X(cudnnDestroyDropoutDescriptor) \
+  X(cudnnDropoutGetStatesSize) X(cudnnSetDropoutDescriptor) X(cudnnRNNForward) X(cudnnRNNBackwardData_v8) \
+  X(cudnnRNNBackwardWeights_v8)
+// clang-format on
 
 namespace deep_rnn::cuda {
 

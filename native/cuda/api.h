@@ -8,7 +8,7 @@
 #include <string>
 
 // Names are taken after macro expansion: cuda.h renames cuMemAlloc to cuMemAlloc_v2, in this table as in the library.
-// clang-format off: it never comes to rest here
+// clang-format off
 #define DEEP_RNN_DRIVER_API(X) \
   X(cuInit) X(cuDriverGetVersion) X(cuGetErrorName) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) \
   X(cuDeviceGetName) X(cuDeviceGetAttribute) X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease) \

@@ -38,11 +38,11 @@ export interface DevicePeak {
 export interface DeviceOptions {
   /** Threads of a CPU device; 0 takes all that the process may use. */
   threads?: number;
-  /** Most bytes that buffers may take together; 0 takes the memory of the machine. */
+  /** Most bytes that buffers may take together; 0 takes the memory of the machine, or of the GPU. */
   memoryLimit?: number;
 }
 
-const CPU = 0;
+const KIND_CODE = { cpu: 0, cuda: 1 } as const;
 
 /** A place where tensors live and are computed with. Opened by {@link device}. */
 export class Device implements Disposable {
@@ -52,7 +52,7 @@ export class Device implements Disposable {
   readonly description: string;
   /** Threads that compute; 1 where the device is no CPU. */
   readonly threads: number;
-  /** Most bytes that buffers may take together. */
+  /** Most bytes that buffers may take together; more than there are on a GPU for which no limit was named. */
   readonly memoryLimit: number;
   /** @internal */
   readonly binding: Binding;
@@ -64,8 +64,9 @@ export class Device implements Disposable {
   constructor(binding: Binding, kind: DeviceKind, threads: number, memoryLimit: number) {
     this.binding = binding;
     this.kind = kind;
-    this.memoryLimit = memoryLimit || totalmem();
-    this.id = rewording(() => binding.openDevice(CPU, threads, this.memoryLimit));
+    // A GPU that is full says so itself, when the stream comes to it.
+    this.memoryLimit = memoryLimit || (kind === 'cpu' ? totalmem() : Number.MAX_SAFE_INTEGER);
+    this.id = rewording(() => binding.openDevice(KIND_CODE[kind], threads, this.memoryLimit));
     this.description = binding.describeDevice(this.id);
     this.threads = binding.deviceStatistics(this.id)[4];
   }
@@ -153,10 +154,35 @@ function rethrowAsDeviceError(error: unknown): never {
   throw new DeviceError(error instanceof Error ? error.message : String(error), { cause: error });
 }
 
+let saidNoCuda = false;
+
+/** A CUDA device if there is one. A machine with NVIDIA's driver whose GPU cannot be used is told why, once. */
+function cudaOrNothing(binding: Binding, memoryLimit: number): Device | undefined {
+  try {
+    return new Device(binding, 'cuda', 0, memoryLimit);
+  } catch (error) {
+    const reason = (error as Error).message;
+    const isPlainMachine = reason.includes('CUDA driver:') || reason.includes('has no CUDA backend');
+    if (!saidNoCuda && !isPlainMachine) {
+      saidNoCuda = true;
+      process.emitWarning(`computing on the CPU, because no CUDA device opens: ${reason}`, {
+        code: 'DEEP_RNN_NO_CUDA',
+      });
+    }
+    return undefined;
+  }
+}
+
+/** The kind that DEEP_RNN_DEVICE names, else `'auto'`. */
+function kindOfEnvironment(): 'auto' | DeviceKind {
+  return checkChoice(process.env.DEEP_RNN_DEVICE || 'auto', 'DEEP_RNN_DEVICE', ['auto', 'cpu', 'cuda']);
+}
+
 /**
- * Opens a device. `'auto'` takes the fastest kind that this build and machine have.
+ * Opens a device. `'auto'` takes the kind that the environment variable DEEP_RNN_DEVICE names, else a GPU where one can be
+ * used, else the CPU; `deep-rnn doctor` says why a GPU cannot.
  *
- * @throws DeviceError when the machine has no such device, ArgumentError for wrong options.
+ * @throws DeviceError when the machine has no such device, with the reason; ArgumentError for wrong options.
  * @example
  * using cpu = device('cpu', { threads: 2 });
  */
@@ -165,8 +191,11 @@ export function device(kind: 'auto' | DeviceKind = 'auto', options: DeviceOption
   checkOptions(options, 'options', ['threads', 'memoryLimit']);
   const threads = checkInteger(options.threads ?? 0, 'threads', { min: 0, max: 1024 });
   const memoryLimit = checkInteger(options.memoryLimit ?? 0, 'memoryLimit', { min: 0 });
-  if (kind === 'cuda') throw new DeviceError('Expected a CUDA device but this build has no CUDA backend');
-  return new Device(load().binding, 'cpu', threads, memoryLimit);
+  const { binding } = load();
+  const wanted = kind === 'auto' ? kindOfEnvironment() : kind;
+  if (wanted === 'cuda') return new Device(binding, 'cuda', 0, memoryLimit);
+  const cuda = wanted === 'auto' ? cudaOrNothing(binding, memoryLimit) : undefined;
+  return cuda ?? new Device(binding, 'cpu', threads, memoryLimit);
 }
 
 let current: Device | undefined;

@@ -47,9 +47,10 @@ test('imports in src/ point downwards', () => {
 });
 
 test.each([
-  ['core', ['cpu', 'addon']],
-  ['cpu', ['addon']],
-  ['addon', ['cpu']],
+  ['core', ['cpu', 'cuda', 'addon']],
+  ['cpu', ['cuda', 'addon']],
+  ['cuda', ['cpu', 'addon']],
+  ['addon', ['cpu', 'cuda']],
 ])('native/%s knows nothing of %j', (folder, others) => {
   const includes = filesIn(`native/${folder}`).flatMap((file) =>
     [...read(file).matchAll(/^#include "(.*)"/gm)].map(([, included]) => ({ file, included })),

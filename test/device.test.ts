@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Device, defaultDevice, device, setDefaultDevice } from '../src/device.js';
+import { DeviceError } from '../src/errors.js';
 import { embedding, matmul, ones, tensor, zeros } from '../src/ops/index.js';
 import { scope } from '../src/scope.js';
 
@@ -23,8 +24,28 @@ describe('device', () => {
     expect(open().threads).toBeGreaterThanOrEqual(1);
   });
 
-  it('has no CUDA yet, and says so', () => {
-    expect(() => device('cuda')).toThrow('Expected a CUDA device but this build has no CUDA backend');
+  it('opens a CUDA device or says why there is none', () => {
+    try {
+      expect(open('cuda').kind).toBe('cuda');
+    } catch (error) {
+      expect(error).toBeInstanceOf(DeviceError);
+      expect((error as Error).message).toMatch(
+        /^Expected a CUDA device but (this build has no CUDA backend|none can be used): \S/,
+      );
+    }
+  });
+
+  it('takes the kind of DEEP_RNN_DEVICE where none is named', () => {
+    const before = process.env.DEEP_RNN_DEVICE;
+    try {
+      process.env.DEEP_RNN_DEVICE = 'cpu';
+      expect(open().kind).toBe('cpu');
+      process.env.DEEP_RNN_DEVICE = 'gpu';
+      expect(() => device()).toThrow('for DEEP_RNN_DEVICE but received "gpu"');
+    } finally {
+      if (before === undefined) delete process.env.DEEP_RNN_DEVICE;
+      else process.env.DEEP_RNN_DEVICE = before;
+    }
   });
 
   it.each([

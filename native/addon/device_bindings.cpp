@@ -24,11 +24,17 @@ const HandleTable::Entry& buffer_argument(Environment& environment, const Argume
 
 Napi::Value open_device(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "openDevice", 3);
-  arguments.integer(0, "kind", 0, 0);
+  const bool cuda = arguments.integer(0, "kind", 0, 1) == 1;
   const int threads = int(arguments.integer(1, "threads", 0, 1024));
   const int64_t memory_limit = arguments.integer(2, "memoryLimit", 0, kMaxSafeInteger);
-  auto device = std::make_unique<Device>([threads] { return make_cpu_backend(threads); }, size_t(memory_limit));
+  const auto make = [cuda, threads] { return cuda ? make_cuda_backend() : make_cpu_backend(threads); };
+  auto device = std::make_unique<Device>(make, size_t(memory_limit));
   return Napi::Number::New(info.Env(), double(environment.open_device(std::move(device))));
+}
+
+Napi::Value cuda_report(Environment&, const Napi::CallbackInfo& info) {
+  const Arguments arguments(info, "cudaReport", 0);
+  return Napi::String::New(info.Env(), deep_rnn::cuda_report());
 }
 
 Napi::Value close_device(Environment& environment, const Napi::CallbackInfo& info) {
@@ -127,10 +133,7 @@ Napi::Value write(Environment& environment, const Napi::CallbackInfo& info) {
   std::memcpy(staging.get(), source.data, bytes);
   Command command;
   command.staged_bytes = bytes;
-  command.run = [buffer, staging, bytes](Backend& backend) {
-    backend.upload(buffer.as<>(), staging.get(), bytes);
-    backend.synchronize();  // the staged copy dies with the command
-  };
+  command.run = [buffer, staging, bytes](Backend& backend) { backend.upload(buffer.as<>(), staging.get(), bytes); };
   command.describe = [bytes] { return "write of " + std::to_string(bytes) + " bytes"; };
   operands.device().push(std::move(command));
   return info.Env().Undefined();
@@ -155,6 +158,7 @@ Napi::Value read(Environment& environment, const Napi::CallbackInfo& info) {
 
 void define_device_bindings(Napi::Object exports) {
   define<open_device>(exports, "openDevice");
+  define<cuda_report>(exports, "cudaReport");
   define<close_device>(exports, "closeDevice");
   define<describe_device>(exports, "describeDevice");
   define<device_statistics>(exports, "deviceStatistics");

@@ -1,20 +1,10 @@
 #include "addon/environment.h"
 
-#include <tuple>
 #include <utility>
 
 #include "addon/arguments.h"
 
 namespace deep_rnn::addon {
-
-namespace {
-
-auto fields(const RnnDesc& desc) {
-  return std::tie(desc.cell, desc.input_size, desc.hidden_size, desc.proj_size, desc.layers, desc.bidirectional,
-                  desc.input_mode, desc.bias, desc.dropout, desc.clip, desc.dtype, desc.precision);
-}
-
-}  // namespace
 
 Environment::Environment(napi_env env) : promises_(env) { napi_add_env_cleanup_hook(env, on_exit, this); }
 

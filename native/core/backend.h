@@ -36,7 +36,9 @@ class Backend {
   // What the backend holds beside that for its own use, and how often it has asked the system for it. Any thread.
   virtual size_t scratch_bytes() const { return 0; }
   virtual uint64_t scratch_allocations() const { return 0; }
+  // host may be reused on return.
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
+  // Waits for everything before it and, like synchronize, throws what kernels before it could not.
   virtual void download(void* host, const void* device, size_t bytes) = 0;
   virtual void synchronize() = 0;
 
@@ -54,7 +56,7 @@ class Backend {
                       void* out) = 0;
   virtual void reduce(const ReduceDesc& desc, const void* x, void* out) = 0;
   virtual void matmul(const MatmulDesc& desc, const void* a, const void* b, void* c) = 0;
-  // Throws when an index lies outside the axis.
+  // Throws when an index lies outside the axis; where kernels run on their own, the next synchronize or download does.
   virtual void gather(const GatherDesc& desc, const void* src, const int32_t* index, void* dst) = 0;
   virtual void scatter_add(const GatherDesc& desc, const void* src, const int32_t* index, void* dst) = 0;
   virtual void random(const RandomDesc& desc, void* out) = 0;
@@ -87,5 +89,12 @@ class Backend {
 
 // threads 0: as many as the process may use.
 std::unique_ptr<Backend> make_cpu_backend(int threads);
+
+// The first GPU that the process may see. Throws Error with the reason where there is none, one of NVIDIA's libraries is
+// missing, or this build has no CUDA backend.
+std::unique_ptr<Backend> make_cuda_backend();
+
+// What the CUDA backend finds on this machine, in lines "name: what"; one line alone where the build has none.
+std::string cuda_report();
 
 }  // namespace deep_rnn

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace deep_rnn {
@@ -192,6 +193,12 @@ struct RnnDesc {
   int64_t output_size() const { return proj_size > 0 ? proj_size : hidden_size; }  // width of h, one direction
   int64_t layer_input_size(int64_t layer) const { return layer == 0 ? input_size : directions() * output_size(); }
 };
+
+// All that tells one stack from another, to compare and order them by.
+inline auto fields(const RnnDesc& desc) {
+  return std::tie(desc.cell, desc.input_size, desc.hidden_size, desc.proj_size, desc.layers, desc.bidirectional,
+                  desc.input_mode, desc.bias, desc.dropout, desc.clip, desc.dtype, desc.precision);
+}
 
 enum class RnnParam : int32_t { weight_ih, weight_hh, bias_ih, bias_hh, weight_hr };
 

@@ -3,13 +3,15 @@
 #pragma once
 #include <cstdint>
 
+#include "core/everywhere.h"
+
 namespace deep_rnn {
 
 struct Philox4 {
   uint32_t v[4];
 };
 
-inline Philox4 philox(uint64_t seed, uint64_t counter_low, uint64_t counter_high = 0) {
+DEEP_RNN_EVERYWHERE inline Philox4 philox(uint64_t seed, uint64_t counter_low, uint64_t counter_high = 0) {
   uint32_t c0 = uint32_t(counter_low), c1 = uint32_t(counter_low >> 32);
   uint32_t c2 = uint32_t(counter_high), c3 = uint32_t(counter_high >> 32);
   uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
@@ -27,9 +29,11 @@ inline Philox4 philox(uint64_t seed, uint64_t counter_low, uint64_t counter_high
 }
 
 // Uniform in [0, 1) with 24 bits.
-inline float uniform_float(uint32_t bits) { return float(bits >> 8) * 0x1p-24f; }
+DEEP_RNN_EVERYWHERE inline float uniform_float(uint32_t bits) { return float(bits >> 8) * 0x1p-24f; }
 
 // Uniform in [0, 1) with 53 bits.
-inline double uniform_double(uint32_t high, uint32_t low) { return double((uint64_t(high) << 21) | (low >> 11)) * 0x1p-53; }
+DEEP_RNN_EVERYWHERE inline double uniform_double(uint32_t high, uint32_t low) {
+  return double((uint64_t(high) << 21) | (low >> 11)) * 0x1p-53;
+}
 
 }  // namespace deep_rnn

@@ -68,7 +68,14 @@ void Stream::push(Command command) {
 
 void Stream::clear_error() {
   Command command;
-  command.run = [this](Backend&) { error_.clear(); };
+  command.run = [this](Backend& backend) {
+    // A failure that the backend has not told of yet is forgotten as well.
+    try {
+      backend.synchronize();
+    } catch (const std::exception&) {
+    }
+    error_.clear();
+  };
   command.describe = [] { return std::string("clearError"); };
   command.kind = Command::Kind::housekeeping;
   push(std::move(command));

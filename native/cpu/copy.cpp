@@ -1,8 +1,8 @@
 #include <cstring>
 
+#include "core/strided.h"
 #include "cpu/dispatch.h"
 #include "cpu/primitives.h"
-#include "cpu/strided.h"
 
 namespace deep_rnn::cpu {
 

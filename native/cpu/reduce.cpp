@@ -3,9 +3,9 @@
 #include <limits>
 #include <type_traits>
 
+#include "core/strided.h"
 #include "cpu/dispatch.h"
 #include "cpu/primitives.h"
-#include "cpu/strided.h"
 
 namespace deep_rnn::cpu {
 

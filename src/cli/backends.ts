@@ -7,6 +7,7 @@ import { DeepLSTM } from '../nn/lstm.js';
 import { Adam } from '../optim/adam.js';
 import { manualSeed } from '../random.js';
 import { Trainer } from '../train/trainer.js';
+import { cudaFindings } from './doctor-cuda.js';
 
 export interface BackendReport {
   kind: DeviceKind;
@@ -23,7 +24,7 @@ export interface BackendReport {
 /** The facts that only one kind of device has; asked whether or not it opens. */
 const DETAILS: Record<DeviceKind, () => Record<string, string>> = {
   cpu: () => ({}),
-  cuda: () => ({}),
+  cuda: () => Object.fromEntries(cudaFindings()),
 };
 
 /** Teaches a small LSTM a rhyme on the default device and lets it recite; returns what went wrong. */

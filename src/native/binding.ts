@@ -69,8 +69,13 @@ export const PRECISION = { same: 0, bfloat16: 1, tf32: 2, float16: 3 } as const;
 export const RNN_PARAM = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr'] as const;
 
 export interface Binding {
-  /** *Immediate.* Opens a device (0: CPU) with its own thread; `threads` 0 means all, `memoryLimit` bytes 0 means none. */
+  /**
+   * *Immediate.* Opens a device (0: CPU, 1: CUDA) with its own thread; `threads` 0 means all, `memoryLimit` bytes 0 means
+   * none. Throws with the reason where there is no such device.
+   */
   openDevice(kind: number, threads: number, memoryLimit: number): DeviceId;
+  /** *Immediate.* What the CUDA backend finds on this machine, in lines `name: what`. Opens NVIDIA's libraries. */
+  cudaReport(): string;
   /** *Immediate.* Discards queued work, rejects pending reads, frees all buffers, joins the thread. Idempotent. */
   closeDevice(device: DeviceId): void;
   /** *Immediate.* One line for people: instruction set and threads, or the GPU. */

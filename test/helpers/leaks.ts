@@ -4,7 +4,7 @@ import { type Device, device, setDefaultDevice } from '../../src/device.js';
 
 /** Opens the file's device and makes it the default; call once, outside of tests. */
 export function expectNoLeaks(): Device {
-  const shared = device('cpu', { threads: 2 });
+  const shared = device(process.env.DEEP_RNN_DEVICE === 'cuda' ? 'cuda' : 'cpu', { threads: 2 });
   setDefaultDevice(shared);
   let buffers = 0;
   beforeEach(() => {

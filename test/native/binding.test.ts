@@ -268,7 +268,7 @@ describe('checks before anything is pushed', () => {
       [() => binding.write(x, 0, new BigInt64Array(1) as never), 'but received BigInt64Array(1)'],
       [() => binding.random(RANDOM.bernoulli, F32, 1, 0, 0, 1.5, 1, x, 0), 'from 0 to 1 for random probability'],
       [() => binding.random(RANDOM.normal, F32, 1, -1, 0, 0, 1, x, 0), 'from 0 to 2^53-1 for random seed'],
-      [() => binding.openDevice(1, 0, 0), 'Expected an integer from 0 to 0 for openDevice kind but received 1'],
+      [() => binding.openDevice(2, 0, 0), 'Expected an integer from 0 to 1 for openDevice kind but received 2'],
     ];
     for (const [call, message] of cases) expect(messageOf(call)).toContain(message);
   });

@@ -4,7 +4,7 @@
 
 #include "core/desc.h"
 
-namespace deep_rnn::cpu {
+namespace deep_rnn {
 
 // The same walk with at least one axis, without axes of size 1 and with neighbouring axes joined where every operand allows it.
 inline Strided simplified(const Strided& layout, int operands) {
@@ -52,4 +52,4 @@ void for_each_row(const Strided& layout, int64_t begin, int64_t end, const Row& 
   }
 }
 
-}  // namespace deep_rnn::cpu
+}  // namespace deep_rnn

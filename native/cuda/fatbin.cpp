@@ -1,0 +1,20 @@
+#include "cuda/fatbin.h"
+
+// The assembler copies the file in; DEEP_RNN_FATBIN is its path.
+extern "C" const unsigned char deep_rnn_fatbin[];
+__asm__(
+    ".pushsection .rodata\n"
+    ".balign 64\n"
+    ".hidden deep_rnn_fatbin\n"
+    ".globl deep_rnn_fatbin\n"
+    "deep_rnn_fatbin:\n"
+    ".incbin \"" DEEP_RNN_FATBIN
+    "\"\n"
+    ".byte 0\n"
+    ".popsection\n");
+
+namespace deep_rnn::cuda {
+
+const void* fatbin() { return deep_rnn_fatbin; }
+
+}  // namespace deep_rnn::cuda

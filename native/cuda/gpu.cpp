@@ -1,0 +1,154 @@
+#include "cuda/gpu.h"
+
+#include <map>
+#include <mutex>
+
+#include "core/error.h"
+#include "cuda/fatbin.h"
+
+namespace deep_rnn::cuda {
+
+namespace {
+
+// Names in the order of their numbers. Never destroyed: launches of other threads may outlive the statics.
+struct KernelNames {
+  std::mutex mutex;
+  std::vector<const char*> names;
+};
+
+KernelNames& kernel_names() {
+  static KernelNames& all = *new KernelNames;
+  return all;
+}
+
+std::string version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
+
+}  // namespace
+
+int kernel_number(const char* name) {
+  KernelNames& all = kernel_names();
+  const std::lock_guard<std::mutex> lock(all.mutex);
+  all.names.push_back(name);
+  return int(all.names.size()) - 1;
+}
+
+Gpu::Gpu() : api_(cuda::api()), staging_(api_, stream_), scratch_(api_, stream_), fault_memory_(api_, stream_) {
+  try {
+    open_device();
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+Gpu::~Gpu() { close(); }
+
+void Gpu::open_device() {
+  const CUresult started = api_.cuInit(0);
+  int count = 0;
+  if (started == CUDA_ERROR_NO_DEVICE) throw Error("the machine has no NVIDIA GPU that this process may use");
+  api_.check(started, "cuInit");
+  DEEP_RNN_CALL(api_, cuDeviceGetCount, &count);
+  if (count == 0) throw Error("the machine has no NVIDIA GPU that this process may use");
+  DEEP_RNN_CALL(api_, cuDeviceGet, &device_, 0);
+  CUcontext context = nullptr;
+  DEEP_RNN_CALL(api_, cuDevicePrimaryCtxRetain, &context, device_);
+  context_ = context;
+  DEEP_RNN_CALL(api_, cuCtxSetCurrent, context_);
+  DEEP_RNN_CALL(api_, cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING);
+  DEEP_RNN_CALL(api_, cuModuleLoadData, &module_, fatbin());
+  DEEP_RNN_CALL(api_, cublasCreate, &cublas_);
+  DEEP_RNN_CALL(api_, cublasSetStream, cublas_, stream_);
+  DEEP_RNN_CALL(api_, cudnnCreate, &cudnn_);
+  DEEP_RNN_CALL(api_, cudnnSetStream, cudnn_, stream_);
+
+  char name[256] = "";
+  int major = 0, minor = 0, driver = 0;
+  DEEP_RNN_CALL(api_, cuDeviceGetName, name, int(sizeof name) - 1, device_);
+  DEEP_RNN_CALL(api_, cuDeviceGetAttribute, &major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device_);
+  DEEP_RNN_CALL(api_, cuDeviceGetAttribute, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device_);
+  DEEP_RNN_CALL(api_, cuDeviceGetAttribute, &multiprocessors_, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device_);
+  DEEP_RNN_CALL(api_, cuDriverGetVersion, &driver);
+  description_ = std::string(name) + ", sm_" + std::to_string(major) + std::to_string(minor) + ", CUDA " +
+                 version_text(driver) + ", cuDNN " + version_text(int(api_.cudnnGetVersion() / 10));
+
+  constexpr size_t bytes = sizeof(Faults::Keys);
+  void* keys = fault_memory_.take(bytes);
+  DEEP_RNN_CALL(api_, cuMemsetD32Async, reinterpret_cast<CUdeviceptr>(keys), ~0u, bytes / 4, stream_);
+  zero(keys, sizeof(uint64_t));
+}
+
+void Gpu::close() {
+  if (!context_) return;
+  if (stream_) api_.cuStreamSynchronize(stream_);
+  scratch_.release();
+  fault_memory_.release();
+  staging_.release();
+  if (cudnn_) api_.cudnnDestroy(cudnn_);
+  if (cublas_) api_.cublasDestroy(cublas_);
+  if (module_) api_.cuModuleUnload(module_);
+  if (stream_) api_.cuStreamDestroy(stream_);
+  api_.cuCtxSetCurrent(nullptr);
+  api_.cuDevicePrimaryCtxRelease(device_);
+  context_ = nullptr;
+}
+
+CUfunction Gpu::function(int kernel) {
+  if (size_t(kernel) >= functions_.size()) functions_.resize(size_t(kernel) + 1, nullptr);
+  CUfunction& function = functions_[size_t(kernel)];
+  if (!function) {
+    const char* name = nullptr;
+    {
+      const std::lock_guard<std::mutex> lock(kernel_names().mutex);
+      name = kernel_names().names[size_t(kernel)];
+    }
+    api_.check(api_.cuModuleGetFunction(&function, module_, name), name);
+  }
+  return function;
+}
+
+void Gpu::launch(int kernel, const Launch& shape, void** arguments) {
+  DEEP_RNN_CALL(api_, cuLaunchKernel, function(kernel), shape.grid_x, shape.grid_y, 1, shape.block_x, shape.block_y, 1, 0,
+                stream_, arguments, nullptr);
+}
+
+void Gpu::zero(void* device, size_t bytes) {
+  if (bytes > 0) DEEP_RNN_CALL(api_, cuMemsetD32Async, reinterpret_cast<CUdeviceptr>(device), 0, bytes / 4, stream_);
+}
+
+void Gpu::copy(void* to, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  DEEP_RNN_CALL(api_, cuMemcpyDtoDAsync, reinterpret_cast<CUdeviceptr>(to), reinterpret_cast<CUdeviceptr>(from), bytes,
+                stream_);
+}
+
+void Gpu::upload(void* device, const void* host, size_t bytes) {
+  staging_.upload(reinterpret_cast<CUdeviceptr>(device), host, bytes);
+}
+
+Fault Gpu::fault(const FaultSite& site) {
+  if (faults_.full()) synchronize();
+  return faults_.add(site, fault_memory_.data());
+}
+
+void Gpu::synchronize() { download(nullptr, nullptr, 0); }
+
+void Gpu::download(void* host, const void* device, size_t bytes) {
+  // The flag comes back with the data, the keys only when it is up.
+  const auto keys = reinterpret_cast<CUdeviceptr>(fault_memory_.data());
+  int32_t raised = 0;
+  staging_.download(host, reinterpret_cast<CUdeviceptr>(device), bytes, &raised, keys, sizeof raised);
+  if (raised == 0) {
+    faults_.forget();
+    return;
+  }
+  Faults::Keys found;
+  staging_.download(&found, keys, sizeof found, nullptr, 0, 0);
+  const std::string message = faults_.message(found);
+  faults_.forget();
+  DEEP_RNN_CALL(api_, cuMemsetD32Async, keys, ~0u, sizeof found / 4, stream_);
+  zero(fault_memory_.data(), sizeof(uint64_t));
+  throw Error(message);
+}
+
+}  // namespace deep_rnn::cuda

@@ -1,0 +1,74 @@
+// One GPU as one stream's thread uses it: its context, its stream, our kernels, and the library handles that work on the
+// stream.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cuda/api.h"
+#include "cuda/faults.h"
+#include "cuda/kernels/plan.h"
+#include "cuda/memory.h"
+
+namespace deep_rnn::cuda {
+
+// The number under which a kernel is known from here on, the same in every Gpu. Any thread.
+int kernel_number(const char* name);
+
+// Made, used and destroyed on one thread, whose current context is the GPU's from then on.
+class Gpu {
+ public:
+  // The first GPU that the process may see. Throws Error when there is none or a library is missing.
+  Gpu();
+  ~Gpu();
+  Gpu(const Gpu&) = delete;
+  Gpu& operator=(const Gpu&) = delete;
+
+  const Api& api() const { return api_; }
+  CUcontext context() const { return context_; }
+  CUstream stream() const { return stream_; }
+  const CUstream& stream_place() const { return stream_; }  // for memory that outlives no stream
+  cublasHandle_t cublas() const { return cublas_; }
+  cudnnHandle_t cudnn() const { return cudnn_; }
+  const std::string& description() const { return description_; }
+  int multiprocessors() const { return multiprocessors_; }
+  Launch over_elements(int64_t count) const { return cuda::over_elements(count, multiprocessors_); }
+  Launch over_rows(int64_t rows, int64_t columns) const { return cuda::over_rows(rows, columns, multiprocessors_); }
+
+  void launch(int kernel, const Launch& shape, void** arguments);
+  void zero(void* device, size_t bytes);  // a multiple of 4
+  void copy(void* to, const void* from, size_t bytes);
+  // `host` may be reused on return.
+  void upload(void* device, const void* host, size_t bytes);
+  // Waits for everything before it.
+  void download(void* host, const void* device, size_t bytes);
+  // Waits, then throws Error when a kernel had met a wrong index since the last time.
+  void synchronize();
+
+  // Device memory for the operation that is being pushed; what the one before it took is free again.
+  void* scratch(size_t bytes) { return scratch_.take(bytes); }
+  // What a kernel that may meet a wrong index reports to.
+  Fault fault(const FaultSite& site);
+
+ private:
+  void open_device();
+  void close();
+  CUfunction function(int kernel);
+
+  const Api& api_;
+  CUdevice device_ = 0;
+  CUcontext context_ = nullptr;
+  CUstream stream_ = nullptr;
+  CUmodule module_ = nullptr;
+  cublasHandle_t cublas_ = nullptr;
+  cudnnHandle_t cudnn_ = nullptr;
+  std::string description_;
+  int multiprocessors_ = 1;
+  std::vector<CUfunction> functions_;
+  Staging staging_;
+  DeviceMemory scratch_, fault_memory_;
+  Faults faults_;
+};
+
+}  // namespace deep_rnn::cuda

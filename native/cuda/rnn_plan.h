@@ -1,0 +1,37 @@
+// What is kept of one recurrent stack between passes: its descriptors, and its parameters as cuDNN wants them.
+#pragma once
+#include "cuda/gpu.h"
+#include "cuda/rnn_descriptors.h"
+#include "cuda/rnn_params.h"
+
+namespace deep_rnn::cuda {
+
+// The parameters are copied from the flat buffer into cuDNN's weight space before a pass and their gradients are added back
+// after it, each by one kernel over a table of pieces, which cuDNN was asked for once. Gaps of the weight space stay zero.
+class RnnPlan {
+ public:
+  RnnPlan(Gpu& gpu, const RnnDesc& desc);
+
+  RnnDescriptors& descriptors() { return descriptors_; }
+  size_t weight_bytes() const { return weight_bytes_; }
+  // params [layout.count] -> the weight space, which is returned.
+  const void* pack(const void* params);
+  // dparams [layout.count] += gradients [weight_bytes()] of the weight space.
+  void add_gradients(const void* gradients, void* dparams);
+  // The masks of the pass to come. Sets up the states of all generators, which is why stacks without dropout skip it.
+  void seed_dropout(uint64_t seed);
+  bool drops() const { return desc_.dropout > 0; }
+
+ private:
+  void find_pieces();
+  void move(bool accumulate, const void* table, const void* from, void* to);
+
+  Gpu& gpu_;
+  const RnnDesc desc_;
+  RnnDescriptors descriptors_;
+  size_t weight_bytes_ = 0;
+  DeviceMemory weights_, pieces_, dropout_states_;
+  int64_t piece_count_ = 0, longest_ = 0;
+};
+
+}  // namespace deep_rnn::cuda

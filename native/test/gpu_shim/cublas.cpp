@@ -1,0 +1,88 @@
+// cuBLAS: products of column-major matrices with sums in double.
+#include <cublas_v2.h>
+
+#include <algorithm>
+
+#include "gpu_shim/device.h"
+
+using namespace deep_rnn::gpu_shim;
+
+struct cublasContext {
+  CUstream stream = nullptr;
+};
+
+namespace {
+
+template <class E>
+cublasStatus_t gemm(const char* call, cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
+                    int k, const E* alpha, const E* a, int lda, long long stride_a, const E* b, int ldb, long long stride_b,
+                    const E* beta, E* c, int ldc, long long stride_c, int batch) {
+  const std::lock_guard<std::recursive_mutex> entered(everything());
+  const bool ta = op_a != CUBLAS_OP_N, tb = op_b != CUBLAS_OP_N;
+  if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (m < 0 || n < 0 || k < 0 || batch < 0 || lda < std::max(1, ta ? k : m) || ldb < std::max(1, tb ? n : k) ||
+      ldc < std::max(1, m))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  if (m == 0 || n == 0 || batch == 0) return CUBLAS_STATUS_SUCCESS;
+  const auto check = [&](const E* data, int rows, int columns, int leading, long long stride, const char* name) {
+    if (rows == 0 || columns == 0) return;
+    const long long matrix = (long long)(columns - 1) * leading + rows;
+    Memory::all().check(data, size_t((batch - 1) * stride + matrix) * sizeof(E), call, name);
+  };
+  check(a, ta ? k : m, ta ? m : k, lda, stride_a, "A");
+  check(b, tb ? n : k, tb ? k : n, ldb, stride_b, "B");
+  check(c, m, n, ldc, stride_c, "C");
+  push(handle->stream, call, [=, alpha = double(*alpha), beta = double(*beta)] {
+    for (int one = 0; one < batch; one++) {
+      const E *from_a = a + one * stride_a, *from_b = b + one * stride_b;
+      E* to = c + one * stride_c;
+      for (int j = 0; j < n; j++)
+        for (int i = 0; i < m; i++) {
+          double sum = 0;
+          const E* row = ta ? from_a + size_t(i) * lda : from_a + i;
+          const E* column = tb ? from_b + j : from_b + size_t(j) * ldb;
+          const size_t step_a = ta ? 1 : size_t(lda), step_b = tb ? size_t(ldb) : 1;
+          for (int l = 0; l < k; l++) sum += double(row[l * step_a]) * double(column[l * step_b]);
+          E& result = to[i + size_t(j) * ldc];
+          result = E(alpha * sum + (beta == 0 ? 0 : beta * double(result)));
+        }
+    }
+  });
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // namespace
+
+extern "C" {
+
+cublasStatus_t cublasCreate(cublasHandle_t* handle) {
+  if (!is_context_current()) return CUBLAS_STATUS_NOT_INITIALIZED;
+  *handle = new cublasContext;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasDestroy(cublasHandle_t handle) {
+  delete handle;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasGetVersion(cublasHandle_t, int* version) {
+  *version = CUBLAS_VERSION;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
+  handle->stream = stream;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
+                                         int k, const float* alpha, const float* a, int lda, long long stride_a, const float* b,
+                                         int ldb, long long stride_b, const float* beta, float* c, int ldc, long long stride_c,
+                                         int batch) {
+  return gemm(__func__, handle, op_a, op_b, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc, stride_c, batch);
+}
+cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
+                                         int k, const double* alpha, const double* a, int lda, long long stride_a,
+                                         const double* b, int ldb, long long stride_b, const double* beta, double* c, int ldc,
+                                         long long stride_c, int batch) {
+  return gemm(__func__, handle, op_a, op_b, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc, stride_c, batch);
+}
+
+}  // extern "C"

@@ -1,0 +1,374 @@
+// The driver: context, memory, streams, events, modules and launches.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "gpu_shim/device.h"
+#include "host_cuda/launch.h"
+
+using namespace deep_rnn::gpu_shim;
+
+struct CUevent_st {
+  std::shared_ptr<bool> done;  // of the record that came last; null before the first
+  std::shared_ptr<double> milliseconds = std::make_shared<double>(0);
+};
+
+namespace deep_rnn::gpu_shim {
+
+namespace {
+
+enum class Order { eager, lazy, random };
+
+Order order() {
+  const char* value = std::getenv("DEEP_RNN_SHIM_ORDER");
+  const std::string name = value ? value : "lazy";
+  if (name == "eager") return Order::eager;
+  if (name == "random") return Order::random;
+  demand(name == "lazy", "DEEP_RNN_SHIM_ORDER", "expected eager, lazy or random but received " + name);
+  return Order::lazy;
+}
+
+struct Device {
+  bool started = false;
+  int retained = 0;
+  std::set<CUstream> streams;
+  std::set<CUevent> events;
+  std::mt19937_64 random{setting("DEEP_RNN_SHIM_SEED", 1)};
+  const Order order = gpu_shim::order();
+};
+
+Device& device() {
+  static Device& one = *new Device;
+  return one;
+}
+
+thread_local CUcontext current = nullptr;
+thread_local std::vector<CUcontext> pushed;
+
+void run_first(CUstream stream) {
+  const std::function<void()> run = std::move(stream->queue.front());
+  stream->queue.pop_front();
+  run();
+}
+
+// Runs the stream's work until `reached`, as far as the order wishes in the company of other streams' work.
+template <class Reached>
+void run_until(CUstream stream, Reached reached) {
+  const Memory::Access access;
+  while (!reached()) {
+    std::vector<CUstream> ready;
+    for (CUstream other : device().streams)
+      if (!other->queue.empty()) ready.push_back(other);
+    demand(!ready.empty(), "synchronize", "nothing is queued that could ever bring this about");
+    const bool own = stream && !stream->queue.empty() && device().order != Order::random;
+    run_first(own ? stream : ready[device().random() % ready.size()]);
+  }
+}
+
+double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+deep_rnn::host_cuda::Schedule schedule() {
+  using deep_rnn::host_cuda::Order;
+  deep_rnn::host_cuda::Schedule schedule;
+  if (device().order != gpu_shim::Order::random) return schedule;
+  schedule.order = Order(device().random() % 4);
+  schedule.seed = device().random();
+  return schedule;
+}
+
+}  // namespace
+
+void violation(const std::string& what) {
+  std::fprintf(stderr, "GPU shim: %s\n", what.c_str());
+  std::abort();
+}
+
+uint64_t setting(const char* name, uint64_t otherwise) {
+  const char* value = std::getenv(name);
+  return value && *value ? std::strtoull(value, nullptr, 10) : otherwise;
+}
+
+std::recursive_mutex& everything() {
+  static std::recursive_mutex& one = *new std::recursive_mutex;
+  return one;
+}
+
+bool is_context_current() { return current != nullptr; }
+bool exists(CUstream stream) { return device().streams.count(stream) == 1; }
+
+void push(CUstream stream, const char* call, std::function<void()> run) {
+  demand(is_context_current(), call, "no context is current on this thread");
+  demand(stream != nullptr, call, "the default stream waits for all others, which this project never wants");
+  demand(exists(stream), call, "the stream does not exist");
+  stream->queue.push_back(std::move(run));
+  const auto empty = [stream] { return stream->queue.empty(); };
+  if (device().order == Order::eager) run_until(stream, empty);
+  if (device().order == Order::random && device().random() % 4 == 0) {
+    size_t left = device().random() % (stream->queue.size() + 1);
+    run_until(stream, [stream, left] { return stream->queue.size() <= left; });
+  }
+}
+
+}  // namespace deep_rnn::gpu_shim
+
+#define DEEP_RNN_SHIM_ENTRY                                          \
+  const std::lock_guard<std::recursive_mutex> entered(everything()); \
+  const char* call = __func__;                                       \
+  (void)call
+
+namespace {
+
+void* pointer(CUdeviceptr address) { return reinterpret_cast<void*>(address); }
+
+}  // namespace
+
+extern "C" {
+
+CUresult cuInit(unsigned flags) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(flags == 0, call, "flags must be 0");
+  device().started = true;
+  return CUDA_SUCCESS;
+}
+CUresult cuDriverGetVersion(int* version) {
+  *version = CUDA_VERSION;
+  return CUDA_SUCCESS;
+}
+CUresult cuGetErrorName(CUresult error, const char** name) {
+  *name = error == CUDA_ERROR_NOT_FOUND ? "CUDA_ERROR_NOT_FOUND" : "CUDA_ERROR_OF_THE_SHIM";
+  return CUDA_SUCCESS;
+}
+CUresult cuGetErrorString(CUresult, const char** words) {
+  *words = "the GPU shim refused";
+  return CUDA_SUCCESS;
+}
+CUresult cuDeviceGetCount(int* count) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(device().started, call, "cuInit comes first");
+  *count = 1;
+  return CUDA_SUCCESS;
+}
+CUresult cuDeviceGet(CUdevice* out, int ordinal) {
+  if (ordinal != 0) return CUDA_ERROR_INVALID_DEVICE;
+  *out = 0;
+  return CUDA_SUCCESS;
+}
+CUresult cuDeviceGetName(char* name, int size, CUdevice) {
+  std::snprintf(name, size_t(size), "GPU shim (no GPU)");
+  return CUDA_SUCCESS;
+}
+CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUdevice) {
+  switch (attribute) {
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR:
+      *value = 9;
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR:
+      *value = 0;
+      return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
+      *value = 2;
+      return CUDA_SUCCESS;
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
+  }
+}
+CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(device().started, call, "cuInit comes first");
+  device().retained++;
+  *context = reinterpret_cast<CUcontext>(&device());
+  return CUDA_SUCCESS;
+}
+CUresult cuDevicePrimaryCtxRelease(CUdevice) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(device().retained-- > 0, call, "released more often than retained");
+  return CUDA_SUCCESS;
+}
+CUresult cuCtxSetCurrent(CUcontext context) {
+  current = context;
+  return CUDA_SUCCESS;
+}
+CUresult cuCtxPushCurrent(CUcontext context) {
+  pushed.push_back(current);
+  current = context;
+  return CUDA_SUCCESS;
+}
+CUresult cuCtxPopCurrent(CUcontext* context) {
+  demand(!pushed.empty(), "cuCtxPopCurrent", "nothing was pushed on this thread");
+  *context = current;
+  current = pushed.back();
+  pushed.pop_back();
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemAlloc(CUdeviceptr* address, size_t bytes) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(is_context_current(), call, "no context is current on this thread");
+  if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
+  void* data = Memory::all().allocate(bytes);
+  if (!data) return CUDA_ERROR_OUT_OF_MEMORY;
+  *address = reinterpret_cast<CUdeviceptr>(data);
+  return CUDA_SUCCESS;
+}
+CUresult cuMemFree(CUdeviceptr address) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(is_context_current(), call, "no context is current on this thread");
+  // The real one waits for the whole device. What relies on that is slow at best, so nobody may.
+  for (CUstream stream : device().streams)
+    if (!stream->queue.empty() && device().streams.size() == 1) violation("cuMemFree: work is queued that may use the memory");
+  Memory::all().free(pointer(address));
+  return CUDA_SUCCESS;
+}
+CUresult cuMemAllocHost(void** data, size_t bytes) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(is_context_current(), call, "no context is current on this thread");
+  *data = Memory::all().allocate_host(bytes);
+  return CUDA_SUCCESS;
+}
+CUresult cuMemFreeHost(void* data) {
+  DEEP_RNN_SHIM_ENTRY;
+  Memory::all().free_host(data);
+  return CUDA_SUCCESS;
+}
+CUresult cuMemcpyHtoDAsync(CUdeviceptr to, const void* from, size_t bytes, CUstream stream) {
+  DEEP_RNN_SHIM_ENTRY;
+  Memory::all().check(pointer(to), bytes, call, "the destination");
+  demand(Memory::all().pinned(from, bytes), call, "the source is not pinned");
+  push(stream, call, [=] { std::memcpy(pointer(to), from, bytes); });
+  return CUDA_SUCCESS;
+}
+CUresult cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t bytes, CUstream stream) {
+  DEEP_RNN_SHIM_ENTRY;
+  Memory::all().check(pointer(from), bytes, call, "the source");
+  demand(Memory::all().pinned(to, bytes), call, "the destination is not pinned");
+  std::memset(to, 0xFF, bytes);  // what is read before the stream was waited for
+  push(stream, call, [=] { std::memcpy(to, pointer(from), bytes); });
+  return CUDA_SUCCESS;
+}
+CUresult cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
+  DEEP_RNN_SHIM_ENTRY;
+  Memory::all().check(pointer(to), bytes, call, "the destination");
+  Memory::all().check(pointer(from), bytes, call, "the source");
+  demand(to + bytes <= from || from + bytes <= to, call, "source and destination overlap");
+  push(stream, call, [=] { std::memcpy(pointer(to), pointer(from), bytes); });
+  return CUDA_SUCCESS;
+}
+CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream) {
+  DEEP_RNN_SHIM_ENTRY;
+  Memory::all().check(pointer(to), count * 4, call, "the destination");
+  demand(to % 4 == 0, call, "the destination is not aligned");
+  push(stream, call, [=] {
+    for (size_t i = 0; i < count; i++) static_cast<unsigned*>(pointer(to))[i] = value;
+  });
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(is_context_current(), call, "no context is current on this thread");
+  demand(flags == CU_STREAM_NON_BLOCKING, call, "the stream would wait for the default stream");
+  *stream = new CUstream_st;
+  device().streams.insert(*stream);
+  return CUDA_SUCCESS;
+}
+CUresult cuStreamDestroy(CUstream stream) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(exists(stream), call, "the stream does not exist");
+  demand(stream->queue.empty(), call, "work is queued");
+  device().streams.erase(stream);
+  delete stream;
+  return CUDA_SUCCESS;
+}
+CUresult cuStreamSynchronize(CUstream stream) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(exists(stream), call, "the stream does not exist");
+  run_until(stream, [stream] { return stream->queue.empty(); });
+  return CUDA_SUCCESS;
+}
+CUresult cuEventCreate(CUevent* event, unsigned) {
+  DEEP_RNN_SHIM_ENTRY;
+  *event = new CUevent_st;
+  device().events.insert(*event);
+  return CUDA_SUCCESS;
+}
+CUresult cuEventDestroy(CUevent event) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(device().events.erase(event) == 1, call, "the event does not exist");
+  delete event;
+  return CUDA_SUCCESS;
+}
+CUresult cuEventRecord(CUevent event, CUstream stream) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(device().events.count(event) == 1, call, "the event does not exist");
+  event->done = std::make_shared<bool>(false);
+  push(stream, call, [done = event->done, at = event->milliseconds] {
+    *at = now();
+    *done = true;
+  });
+  return CUDA_SUCCESS;
+}
+CUresult cuEventSynchronize(CUevent event) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(event->done != nullptr, call, "the event was never recorded");
+  run_until(nullptr, [done = event->done] { return *done; });
+  return CUDA_SUCCESS;
+}
+CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(start->done && *start->done && end->done && *end->done, call, "an event has not been reached");
+  *milliseconds = float(*end->milliseconds - *start->milliseconds);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuModuleLoadData(CUmodule* module, const void* image) {
+  DEEP_RNN_SHIM_ENTRY;
+  uint32_t magic = 0;
+  std::memcpy(&magic, image, sizeof magic);
+  if (magic != 0xBA55ED50u) return CUDA_ERROR_INVALID_IMAGE;
+  *module = reinterpret_cast<CUmodule>(&device());
+  return CUDA_SUCCESS;
+}
+CUresult cuModuleUnload(CUmodule) { return CUDA_SUCCESS; }
+CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
+  const deep_rnn::host_cuda::Kernel* kernel = deep_rnn::host_cuda::find(name);
+  if (!kernel) return CUDA_ERROR_NOT_FOUND;
+  *function = reinterpret_cast<CUfunction>(const_cast<deep_rnn::host_cuda::Kernel*>(kernel));
+  return CUDA_SUCCESS;
+}
+CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                        unsigned block_y, unsigned block_z, unsigned shared_bytes, CUstream stream, void** arguments,
+                        void** extra) {
+  DEEP_RNN_SHIM_ENTRY;
+  const auto& kernel = *reinterpret_cast<const deep_rnn::host_cuda::Kernel*>(function);
+  demand(!extra && shared_bytes == 0, kernel.name, "this project uses neither extra arguments nor dynamic shared memory");
+  demand(grid_x > 0 && grid_y > 0 && grid_z > 0 && grid_y <= 65535 && grid_z <= 65535, kernel.name, "the grid is not allowed");
+  demand(block_x > 0 && block_y > 0 && block_z > 0 && block_x * block_y * block_z <= 1024, kernel.name,
+         "the block is not allowed");
+  // Arguments are copied now, as the real driver does; 16 bytes keep any of them aligned.
+  auto copies = std::make_shared<std::vector<std::vector<uint64_t>>>();
+  for (size_t i = 0; i < kernel.parameters.size(); i++) {
+    const size_t bytes = kernel.parameters[i].bytes;
+    std::vector<uint64_t> copy((bytes + 7) / 8, 0);
+    std::memcpy(copy.data(), arguments[i], bytes);
+    if (kernel.parameters[i].pointer && copy[0] != 0)
+      Memory::all().check(pointer(copy[0]), 1, kernel.name, "argument " + std::to_string(i));
+    copies->push_back(std::move(copy));
+  }
+  push(stream, kernel.name, [=, &kernel] {
+    std::vector<void*> addresses;
+    for (std::vector<uint64_t>& copy : *copies) addresses.push_back(copy.data());
+    try {
+      deep_rnn::host_cuda::launch(kernel, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, addresses.data(), schedule());
+    } catch (const std::exception& failure) {
+      violation(std::string(kernel.name) + ": " + failure.what());
+    }
+  });
+  return CUDA_SUCCESS;
+}
+
+}  // extern "C"

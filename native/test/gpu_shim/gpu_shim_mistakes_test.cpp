@@ -1,0 +1,246 @@
+// The shim catches mistakes: each is made on purpose in a process of its own, which must end with the words named here.
+// Usage: gpu_shim_mistakes_test SHIM_FOLDER.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "cuda/primitives.h"
+#include "cuda/rnn_plan.h"
+
+using namespace deep_rnn;
+using namespace deep_rnn::cuda;
+using namespace deep_rnn::test;
+
+namespace {
+
+CUdeviceptr address(void* data) { return reinterpret_cast<CUdeviceptr>(data); }
+
+void* allocate(const Gpu& gpu, size_t bytes) {
+  CUdeviceptr memory = 0;
+  DEEP_RNN_CALL(gpu.api(), cuMemAlloc, &memory, bytes);
+  return reinterpret_cast<void*>(memory);
+}
+
+// An LSTM with everything that a training step needs, each pass a call of cuDNN as the backend makes it.
+struct Stack {
+  explicit Stack(Gpu& gpu) : gpu(gpu), desc(make()), plan(gpu, desc), descriptors(plan.descriptors()) {
+    descriptors.set_data(desc, T, B, nullptr);
+    DEEP_RNN_CALL(gpu.api(), cudnnGetRNNTempSpaceSizes, gpu.cudnn(), descriptors.rnn, CUDNN_FWD_MODE_TRAINING, descriptors.x,
+                  &work_bytes, &reserve_bytes);
+    for (void** array : {&x, &y, &dy, &dx}) *array = zeros(size_t(T * B * 4) * sizeof(float));
+    work = allocate(gpu, work_bytes);
+    reserve = allocate(gpu, reserve_bytes);
+    gradients = zeros(plan.weight_bytes());
+    params = zeros(size_t(rnn_param_layout(desc).count) * sizeof(float));
+  }
+  static RnnDesc make() {
+    RnnDesc desc;
+    desc.input_size = desc.hidden_size = 4;
+    return desc;
+  }
+  void* zeros(size_t bytes) {
+    void* memory = allocate(gpu, bytes);
+    gpu.zero(memory, bytes);
+    return memory;
+  }
+  void forward(size_t given_work) {
+    DEEP_RNN_CALL(gpu.api(), cudnnRNNForward, gpu.cudnn(), descriptors.rnn, CUDNN_FWD_MODE_TRAINING, nullptr, descriptors.x, x,
+                  descriptors.y, y, descriptors.h, nullptr, nullptr, descriptors.c, nullptr, nullptr, plan.weight_bytes(),
+                  plan.pack(params), given_work, work, reserve_bytes, reserve);
+  }
+  void forward() { forward(work_bytes); }
+  void data() {
+    DEEP_RNN_CALL(gpu.api(), cudnnRNNBackwardData_v8, gpu.cudnn(), descriptors.rnn, nullptr, descriptors.y, y, dy,
+                  descriptors.x, dx, descriptors.h, nullptr, nullptr, nullptr, descriptors.c, nullptr, nullptr, nullptr,
+                  plan.weight_bytes(), plan.pack(params), work_bytes, work, reserve_bytes, reserve);
+  }
+  void weights(cudnnWgradMode_t mode = CUDNN_WGRAD_MODE_ADD) {
+    DEEP_RNN_CALL(gpu.api(), cudnnRNNBackwardWeights_v8, gpu.cudnn(), descriptors.rnn, mode, nullptr, descriptors.x, x,
+                  descriptors.h, nullptr, descriptors.y, y, plan.weight_bytes(), gradients, work_bytes, work, reserve_bytes,
+                  reserve);
+  }
+
+  static constexpr int T = 3, B = 2;
+  Gpu& gpu;
+  const RnnDesc desc;
+  RnnPlan plan;
+  RnnDescriptors& descriptors;
+  size_t work_bytes = 0, reserve_bytes = 0;
+  void *x, *y, *dy, *dx, *work, *reserve, *gradients, *params;
+};
+
+struct Ending {
+  int status;
+  std::string words;
+};
+
+// Runs `body` in a child: an exception or exit(1) ends it with status 1 and the message.
+Ending ending_of(const std::function<void()>& body) {
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(ends[1], 2);
+    close(ends[0]);
+    std::signal(SIGABRT, SIG_DFL);
+    try {
+      body();
+    } catch (const std::exception& failure) {
+      std::fprintf(stderr, "%s\n", failure.what());
+      _exit(1);
+    }
+    _exit(0);
+  }
+  close(ends[1]);
+  std::string words;
+  char piece[512];
+  for (ssize_t got; (got = read(ends[0], piece, sizeof piece)) > 0;) words.append(piece, size_t(got));
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), words};
+}
+
+int caught = 0;
+
+void expect(const char* mistake, int status, const std::string& words, const std::function<void(Gpu&)>& body) {
+  const Ending ending = ending_of([&] {
+    Gpu gpu;
+    gpu.synchronize();  // so that nothing but the mistake is queued
+    body(gpu);
+    gpu.synchronize();
+  });
+  if (ending.status == status && contains(ending.words, words)) {
+    caught++;
+    return;
+  }
+  fail(mistake, 0,
+       "Expected the end " + std::to_string(status) + " with \"" + words + "\" but received " + std::to_string(ending.status) +
+           " with \"" + ending.words + "\"");
+}
+
+constexpr int kAborted = 128 + SIGABRT, kCrashed = 128 + SIGSEGV, kThrown = 1, kFine = 0;
+
+void memory_mistakes() {
+  expect("the host reads device memory", kCrashed, "", [](Gpu& gpu) {
+    volatile float* memory = static_cast<float*>(allocate(gpu, 64));
+    std::fprintf(stderr, "%f\n", double(*memory));
+  });
+  expect("memory is freed twice", kAborted, "freed twice", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 64);
+    gpu.api().cuMemFree(address(memory));
+    gpu.api().cuMemFree(address(memory));
+  });
+  expect("memory is freed under queued work", kAborted, "work is queued", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 64);
+    gpu.zero(memory, 64);
+    gpu.api().cuMemFree(address(memory));
+  });
+  expect("a copy leaves its allocation", kAborted, "does not lie inside one device allocation", [](Gpu& gpu) {
+    const std::vector<char> host(65);
+    gpu.upload(allocate(gpu, 64), host.data(), host.size());
+  });
+  expect("a copy from pageable memory", kAborted, "not pinned", [](Gpu& gpu) {
+    const std::vector<char> host(64);
+    gpu.api().cuMemcpyHtoDAsync(address(allocate(gpu, 64)), host.data(), 64, gpu.stream());
+  });
+  expect("work on the default stream", kAborted, "default stream",
+         [](Gpu& gpu) { gpu.api().cuMemsetD32Async(address(allocate(gpu, 64)), 0, 16, nullptr); });
+  expect("no context is current", kAborted, "no context is current", [](Gpu& gpu) {
+    gpu.api().cuCtxSetCurrent(nullptr);
+    allocate(gpu, 64);
+  });
+  expect("a result is read before the stream was waited for", kFine, "nan", [](Gpu& gpu) {
+    void* host = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cuMemAllocHost, &host, 4);
+    void* memory = allocate(gpu, 4);
+    gpu.zero(memory, 4);
+    DEEP_RNN_CALL(gpu.api(), cuMemcpyDtoHAsync, host, address(memory), 4, gpu.stream());
+    std::fprintf(stderr, "%f\n", std::fabs(double(*static_cast<float*>(host))));
+  });
+  expect("memory is used before anything was written there", kFine, "nan", [](Gpu& gpu) {
+    float value = 0;
+    gpu.download(&value, allocate(gpu, 4), 4);
+    std::fprintf(stderr, "%f\n", std::fabs(double(value)));
+  });
+}
+
+void product_mistakes() {
+  expect("a leading dimension is too small", kThrown, "cuBLAS status 7", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 4096);
+    matmul(gpu, {DType::float32, 1, 4, 4, 4, false, false, false, 3, 4, 4, 0, 0, 0}, memory, memory, allocate(gpu, 64));
+  });
+  expect("a product leaves its allocation", kAborted, "does not lie inside one device allocation", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 64);
+    matmul(gpu, {DType::float32, 1, 4, 4, 5, false, false, false, 5, 4, 4, 0, 0, 0}, memory, memory, allocate(gpu, 64));
+  });
+}
+
+void rnn_mistakes() {
+  expect("nothing is wrong", kFine, "", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward();
+    stack.data();
+    stack.weights();
+  });
+  expect("the gradient of the weights comes before that of the data", kAborted, "cudnnRNNBackwardData_v8", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward();
+    stack.weights();
+  });
+  expect("a reserve is used twice", kAborted, "awaits this", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward();
+    stack.data();
+    stack.data();
+  });
+  expect("a reserve without a forward pass", kAborted, "awaits this", [](Gpu& gpu) { Stack(gpu).data(); });
+  expect("the output changes before the backward pass", kAborted, "y has changed", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward();
+    DEEP_RNN_CALL(gpu.api(), cuMemsetD32Async, address(stack.y), 1, 1, gpu.stream());
+    stack.data();
+  });
+  expect("the weights change before the backward pass", kAborted, "the weights have changed", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward();
+    DEEP_RNN_CALL(gpu.api(), cuMemsetD32Async, address(stack.params), 1, 1, gpu.stream());
+    stack.data();
+  });
+  expect("the workspace is too small", kThrown, "workSpaceSize", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward(stack.work_bytes - 1);
+  });
+  expect("gradients of weights are set", kThrown, "never set", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward();
+    stack.data();
+    stack.weights(CUDNN_WGRAD_MODE_SET);
+  });
+  expect("the shape changes before the backward pass", kAborted, "another configuration", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward();
+    const int32_t shorter[] = {3, 2};
+    stack.descriptors.set_data(stack.desc, Stack::T, Stack::B, shorter);
+    stack.data();
+  });
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  CHECK_EQUAL(count, 2);
+  setenv("DEEP_RNN_CUDA_PATH", arguments[1], 1);
+  setenv("DEEP_RNN_SHIM_ORDER", "lazy", 1);
+  memory_mistakes();
+  product_mistakes();
+  rnn_mistakes();
+  std::printf("%d mistakes made on purpose, all caught\n", caught - 1);
+}

@@ -2,6 +2,7 @@
  * D2L's deep LSTM on The Time Machine: two layers of 256 units, 500 epochs, printing what the chapter prints.
  *
  *   npm run example -- [--epochs 500] [--seed 1 | --seeds 1,2,3,4,5] [--path timemachine.txt] [--offline]
+ *     [--precision bfloat16]
  *
  * Where the text cannot be had, it trains on the beginning of another novel instead.
  */
@@ -17,6 +18,7 @@ import {
   loadCorpus,
   manualSeed,
   normal,
+  type RnnPrecision,
   SGD,
   Trainer,
   timeMachine,
@@ -28,10 +30,12 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string' },
     path: { type: 'string' },
+    precision: { type: 'string', default: 'float32' },
     offline: { type: 'boolean', default: false },
   },
 });
 const epochs = Number(options.epochs);
+const precision = options.precision as RnnPrecision;
 const seeds = (options.seeds ?? options.seed).split(',').map(Number);
 
 /** The corpus, and the beginnings that the model is to continue. */
@@ -65,7 +69,9 @@ function longestPassage(text: string, source: string): number {
 async function run({ corpus, prefixes }: { corpus: Corpus; prefixes: string[] }, seed: number): Promise<string> {
   manualSeed(seed);
   const loader = new ConsecutiveLoader(corpus, { batchSize: 32, steps: 35 });
-  using model = new LanguageModel(new DeepLSTM({ layers: 2, hiddenSize: 256 }), { vocabulary: corpus.vocabulary });
+  using model = new LanguageModel(new DeepLSTM({ layers: 2, hiddenSize: 256, precision }), {
+    vocabulary: corpus.vocabulary,
+  });
   model.initialize(normal(0.01));
   using optimizer = new SGD({ learningRate: 2 });
   const trainer = new Trainer(model, { optimizer, clipNorm: 1 });

@@ -120,10 +120,10 @@ void test_greedy(const cpu::KernelSet& kernels) {
     const Generated<double> one = generate<double>(alone, kernels, model, prefix, greedy(20));
     check_greedy(model, prefix, one, what);
     // Long enough for the tuner to try every way of sharing.
-    const Generated<double> long_alone = generate<double>(alone, kernels, model, prefix, greedy(400));
+    const Generated<double> long_alone = generate<double>(alone, kernels, model, prefix, greedy(120));
     for (int threads = 2; threads <= 4; threads++) {
       cpu::Team team(threads);
-      const Generated<double> same = generate<double>(team, kernels, model, prefix, greedy(400));
+      const Generated<double> same = generate<double>(team, kernels, model, prefix, greedy(120));
       check(same.tokens == long_alone.tokens && same.h == long_alone.h && same.c == long_alone.c,
             what + ": " + std::to_string(threads) + " threads change the result");
     }

@@ -96,7 +96,8 @@ void test_norm() {
 template <class E>
 void test_softmax() {
   const double tolerance = std::is_same_v<E, float> ? 2e-6 : 1e-13;
-  for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{37, 28}, {2, 1}, {3, 1500}}) {
+  for (const auto& shape : {std::pair<int64_t, int64_t>{37, 28}, {2, 1}, {3, 1500}}) {
+    const int64_t rows = shape.first, columns = shape.second;
     for (const bool log : {false, true}) {
       const SoftmaxDesc desc{dtype_of<E>(), rows, columns, log};
       const int64_t count = rows * columns;
@@ -128,7 +129,8 @@ void test_softmax() {
 template <class E>
 void test_cross_entropy() {
   const double tolerance = std::is_same_v<E, float> ? 2e-6 : 1e-13;
-  for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{37, 28}, {3, 1500}}) {
+  for (const auto& shape : {std::pair<int64_t, int64_t>{37, 28}, {3, 1500}}) {
+    const int64_t rows = shape.first, columns = shape.second;
     for (const bool weighted : {false, true}) {
       for (const double smoothing : {0.0, 0.1}) {
         const CrossEntropyDesc desc{dtype_of<E>(), rows, columns, -100, smoothing};

@@ -42,11 +42,7 @@ class Generator {
       of_layer.bias = carver.array<E>(shape.order.positions * padded);
       for (State& state : of_layer.states) {
         state.h = carver.array<E>(shape.output_blocks * kBlock);
-        if constexpr (sizeof(N) == sizeof(E)) {
-          state.h_operand = state.h;
-        } else {
-          state.h_operand = carver.array<N>(shape.output_blocks * kBlock);
-        }
+        state.h_operand = carve_operand<N>(carver, shape.output_blocks * kBlock, state.h);
       }
       if (shape.has_cell_state()) of_layer.c = carver.array<E>(padded);
       layers_.push_back(of_layer);
@@ -142,7 +138,7 @@ class Generator {
       pack_bias(shape_, exact_gemm_, params, to.bias);
       const E* const h = static_cast<const E*>(args_.h) + layer * O;
       row_to_blocks(O, h, to.states[0].h, kBlock);
-      if constexpr (sizeof(N) != sizeof(E)) row_to_blocks(O, h, to.states[0].h_operand, kBlock);
+      if constexpr (kRounds<N>) row_to_blocks(O, h, to.states[0].h_operand, kBlock);
       if (to.c) row_to_blocks(H, static_cast<const E*>(args_.c) + layer * H, to.c, kBlock);
     });
   }
@@ -205,8 +201,7 @@ class Generator {
       const int64_t begin = part.output_begin, blocks = part.output_end - begin;
       product(gemm_, Init::zero, blocks, H, hidden_, layer.projection_panels + begin * panel_size<N>(H), nullptr,
               after.h + begin * kBlock);
-      if constexpr (sizeof(N) != sizeof(E))
-        gemm_.round(blocks * kBlock, after.h + begin * kBlock, after.h_operand + begin * kBlock);
+      if constexpr (kRounds<N>) gemm_.round(blocks * kBlock, after.h + begin * kBlock, after.h_operand + begin * kBlock);
       team_.barrier();
     }
   }

@@ -50,6 +50,10 @@ using Slot = typename NumberTraits<N>::Slot;
 template <class N>
 constexpr int kNumbersPerSlot = int(sizeof(Slot<N>) / sizeof(N));
 
+// Whether results must be rounded before products take them.
+template <class N>
+constexpr bool kRounds = sizeof(N) != sizeof(Sum<N>);
+
 // `count` numbers, rounded up to whole slots.
 template <class N>
 constexpr int64_t in_whole_slots(int64_t count) {
@@ -58,7 +62,7 @@ constexpr int64_t in_whole_slots(int64_t count) {
 
 template <class N>
 DEEP_RNN_INLINE N number_from(Sum<N> x) {
-  if constexpr (sizeof(N) == 2) {
+  if constexpr (kRounds<N>) {
     return round_to_bfloat16(x);
   } else {
     return x;

@@ -7,7 +7,7 @@ namespace deep_rnn::cpu::DEEP_RNN_ISA::simd {
 
 template <class N>
 void round_numbers(int64_t count, const Sum<N>* from, N* to) {
-  if constexpr (sizeof(N) == sizeof(Sum<N>)) {
+  if constexpr (!kRounds<N>) {
     memcpy(to, from, size_t(count) * sizeof(N));
   } else {
     constexpr int lanes = Vec<Sum<N>>::lanes;

@@ -9,7 +9,6 @@ namespace {
 template <class N>
 class Backward {
   using E = Sum<N>;
-  static constexpr bool kRounds = sizeof(N) != sizeof(E);
 
  public:
   Backward(const RnnContext& context, const RnnShape& shape, const RnnBackwardArgs& args, Carver& carver)
@@ -31,12 +30,12 @@ class Backward {
     if (desc_.layers > 1 || args.dx) dx_ = carver.array<E>(widest * shape.block);
     dh_ = carver.array<E>(shape.output_blocks * shape.state_block);
     if (shape.has_cell_state()) dc_ = carver.array<E>(shape.unit_blocks * shape.state_block);
-    if (kRounds) dgates_ = carver.array<N>(shape.order.positions * shape.unit_blocks * shape.block);
+    if (kRounds<N>) dgates_ = carver.array<N>(shape.order.positions * shape.unit_blocks * shape.block);
     recurrent_panels_ = carver.array<N>(shape.output_blocks * gate_rows_ * kBlock);
     input_panels_ = carver.array<N>(std::max(output_blocks, input_blocks) * gate_rows_ * kBlock);
     if (shape.projects()) {
       projection_panels_ = carver.array<N>(shape.unit_blocks * panel_size<N>(desc_.proj_size));
-      if (kRounds) dy_operand_ = carver.array<N>(shape.output_blocks * shape.block);
+      if (kRounds<N>) dy_operand_ = carver.array<N>(shape.output_blocks * shape.block);
       dhidden_ = carver.array<E>(shape.unit_blocks * shape.state_block);
     }
     if (!args.dparams) return;
@@ -110,7 +109,7 @@ class Backward {
 
   // Gradients of the gates' sums, in the rows of the gates; without rounding they take the gates' place.
   N* dgates_of(const LayerState<N>& state) const {
-    if constexpr (kRounds) {
+    if constexpr (kRounds<N>) {
       return dgates_;
     } else {
       return state.gates;
@@ -119,7 +118,7 @@ class Backward {
 
   // The whole gradient of the projected h, as products take it.
   N* dy_operand(E* dy) const {
-    if constexpr (kRounds) {
+    if constexpr (kRounds<N>) {
       return dy_operand_;
     } else {
       return dy;
@@ -232,7 +231,7 @@ class Backward {
     for (int64_t block = part.output_begin; block < part.output_end && row < end; block++) {
       const int64_t count = (end - row) * kBlock, at = block * shape_.block + (rows_.offset(t) + row) * kBlock;
       exact_gemm_.add(count, dh_ + block * shape_.state_block + row * kBlock, dy + at);
-      if constexpr (kRounds) gemm_.round(count, dy + at, dy_operand_ + at);
+      if constexpr (kRounds<N>) gemm_.round(count, dy + at, dy_operand_ + at);
     }
   }
 

@@ -156,7 +156,7 @@ class Forward {
       row_to_blocks(columns, from ? from + rows_.order(row) * columns : nullptr, blocks + to, shape_.block);
     };
     take(args_.h0, desc_.output_size(), state.h);
-    if constexpr (sizeof(N) != sizeof(E)) take(args_.h0, desc_.output_size(), state.h_operand);
+    if constexpr (kRounds<N>) take(args_.h0, desc_.output_size(), state.h_operand);
     if (shape_.has_cell_state()) take(args_.c0, desc_.hidden_size, state.c);
   }
 
@@ -292,7 +292,7 @@ class Forward {
     product.c_panel = shape_.block;
     product.c_row = kBlock;
     gemm_.panel_product(product);
-    if constexpr (sizeof(N) != sizeof(E)) {
+    if constexpr (kRounds<N>) {
       for (int64_t block = part.output_begin; block < part.output_end; block++) {
         const int64_t at = block * shape_.block + run.a * kBlock;
         gemm_.round(run.count * kBlock, state.h + at, state.h_operand + at);

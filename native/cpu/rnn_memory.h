@@ -53,6 +53,16 @@ struct LayerState {
   N* dropped;    // [output_blocks][rows][32]: h after dropout, else null
 };
 
+// What products take of a matrix of results: it itself where nothing is rounded.
+template <class N>
+N* carve_operand(Carver& carver, int64_t count, Sum<N>* results) {
+  if constexpr (kRounds<N>) {
+    return carver.array<N>(count);
+  } else {
+    return results;
+  }
+}
+
 template <class N>
 LayerState<N> carve_layer_state(Carver& carver, const RnnShape& shape) {
   using E = Sum<N>;
@@ -60,11 +70,7 @@ LayerState<N> carve_layer_state(Carver& carver, const RnnShape& shape) {
   state.gates = carver.array<E>(shape.order.positions * shape.unit_blocks * shape.block);
   if (shape.has_cell_state()) state.c = carver.array<E>(shape.unit_blocks * shape.block);
   state.h = carver.array<E>(shape.output_blocks * shape.block);
-  if constexpr (sizeof(N) == sizeof(E)) {
-    state.h_operand = state.h;
-  } else {
-    state.h_operand = carver.array<N>(shape.output_blocks * shape.block);
-  }
+  state.h_operand = carve_operand<N>(carver, shape.output_blocks * shape.block, state.h);
   if (shape.projects()) state.hidden = carver.array<N>(shape.unit_blocks * shape.block);
   if (shape.desc.dropout > 0) state.dropped = carver.array<N>(shape.output_blocks * shape.block);
   return state;

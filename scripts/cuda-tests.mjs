@@ -19,8 +19,6 @@ const SUITES = [
   'test/train/',
   'test/models/',
 ];
-/** The CUDA backend refuses bfloat16. */
-const NOT_YET = ['--exclude', 'test/nn/bfloat16.test.ts'];
 
 function run(command, args, env = {}) {
   const { status, error } = spawnSync(command, args, {
@@ -50,7 +48,7 @@ run(join(shim, 'gpu_shim_descriptors_test'), [shim]);
 run(join(shim, 'gpu_shim_mistakes_test'), [shim]);
 for (const order of named.length > 0 ? named : ['lazy']) {
   console.log(`CUDA backend on the GPU shim, order ${order}`);
-  run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--testTimeout=600000', ...NOT_YET, ...SUITES], {
+  run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--testTimeout=600000', ...SUITES], {
     DEEP_RNN_DEVICE: 'cuda',
     DEEP_RNN_CUDA_PATH: shim,
     DEEP_RNN_SHIM_ORDER: order,

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "core/rnn_limits.h"
 #include "cuda/launch.h"
-#include "cuda/rnn_plan.h"
+#include "cuda/rnn_calls.h"
 
 namespace deep_rnn::cuda {
 
@@ -21,10 +21,7 @@ struct Rnn::Queries {
     DEEP_RNN_CALL(api, cudnnSetDropoutDescriptor, descriptors.dropout, handle, float(desc.dropout), nullptr, 0, 0);
     descriptors.set_stack(desc);
     descriptors.set_data(desc, steps, batch, nullptr);
-    size_t workspace = 0, reserve = 0;
-    DEEP_RNN_CALL(api, cudnnGetRNNTempSpaceSizes, handle, descriptors.rnn, CUDNN_FWD_MODE_TRAINING, descriptors.x, &workspace,
-                  &reserve);
-    return reserve;
+    return rnn_spaces(api, handle, descriptors, true).reserve_bytes;
   }
 
   const Api& api;
@@ -61,29 +58,32 @@ class CurrentContext {
   const Api& api_;
 };
 
-// The bytes of the arrays of one pass.
+// Elements of the arrays of one pass.
 struct Extents {
-  size_t element, x, y, h, c;
+  int64_t x, y, h, c;
   Extents(const RnnDesc& desc, int64_t steps, int64_t batch)
-      : element(size_of(desc.dtype)),
-        x(size_t(steps * batch * desc.input_size) * element),
-        y(size_t(steps * batch * desc.directions() * desc.output_size()) * element),
-        h(size_t(desc.layers * desc.directions() * batch * desc.output_size()) * element),
-        c(size_t(desc.layers * desc.directions() * batch * desc.hidden_size) * element) {}
+      : x(steps * batch * desc.input_size),
+        y(steps * batch * desc.directions() * desc.output_size()),
+        h(desc.layers * desc.directions() * batch * desc.output_size()),
+        c(desc.layers * desc.directions() * batch * desc.hidden_size) {}
 };
 
-struct TempSpace {
-  size_t workspace = 0, reserve = 0;
-};
+// Lays out the scratch memory of a pass: arrays of the caller's stand for themselves unless cuDNN takes other numbers.
+class Layout {
+ public:
+  Layout(const RnnNumbers& numbers, void* memory) : numbers_(numbers), carver_(memory) {}
 
-TempSpace temp_space(Gpu& gpu, RnnPlan& plan, bool keeps) {
-  TempSpace space;
-  DEEP_RNN_CALL(gpu.api(), cudnnGetRNNTempSpaceSizes, gpu.cudnn(), plan.descriptors().rnn,
-                keeps ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE, plan.descriptors().x, &space.workspace,
-                &space.reserve);
-  if (!keeps) space.reserve = 0;
-  return space;
-}
+  void* own(int64_t count) { return carver_.bytes(size_t(count) * numbers_.bytes()); }
+  void* of(const void* callers, int64_t count) {
+    return !callers ? nullptr : numbers_.casts() ? own(count) : const_cast<void*>(callers);
+  }
+  void* bytes(size_t count) { return carver_.bytes(count); }
+  size_t used() const { return carver_.used(); }
+
+ private:
+  const RnnNumbers& numbers_;
+  Carver carver_;
+};
 
 void check_reserve(size_t needed, size_t given) {
   if (needed > given)
@@ -93,14 +93,6 @@ void check_reserve(size_t needed, size_t given) {
 
 bool has_empty(const int32_t* lengths, int64_t batch) {
   return lengths && std::any_of(lengths, lengths + batch, [](int32_t length) { return length == 0; });
-}
-
-void one_hot(Gpu& gpu, const char* operation, const RnnDesc& desc, int64_t steps, int64_t batch, const int32_t* tokens,
-             const int32_t* lengths, void* out) {
-  const int64_t rows = steps * batch;
-  const Fault fault = gpu.fault({operation, "token", desc.input_size, {rows, 1, 1}});
-  const Launch shape = gpu.over_elements(rows * desc.input_size);
-  DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, one_hot, rows, batch, desc.input_size, tokens, lengths, out, fault);
 }
 
 // A sequence without steps leaves its state as it was, and its state's gradient too.
@@ -118,8 +110,6 @@ Rnn::Rnn(Gpu& gpu) : gpu_(gpu), queries_(std::make_unique<Queries>(gpu)) {}
 Rnn::~Rnn() = default;
 
 std::string Rnn::supports(const RnnDesc& desc) const {
-  if (desc.precision != Precision::same && desc.precision != Precision::tf32)
-    return "of the reduced precisions the CUDA backend has only tf32";
   if (const std::string reason = rnn_refusal(desc); !reason.empty()) return reason;
   try {
     RnnDescriptors(gpu_.api()).set_stack(desc);
@@ -154,30 +144,42 @@ RnnPlan& Rnn::plan_for(const RnnDesc& desc, bool training) {
 void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args) {
   const Extents extents(desc, args.steps, args.batch);
   RnnPlan& plan = plan_for(desc, args.training);
-  RnnDescriptors& descriptors = plan.descriptors();
-  descriptors.set_data(desc, args.steps, args.batch, args.lengths);
+  const RnnNumbers& numbers = plan.numbers();
+  plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
   if (plan.drops()) plan.seed_dropout(args.seed);
-  const bool keeps = args.reserve != nullptr;
-  const TempSpace space = temp_space(gpu_, plan, keeps);
-  check_reserve(space.reserve, keeps ? reserve_bytes(desc, args.steps, args.batch) : 0);
+  RnnSpaces spaces = rnn_spaces(gpu_.api(), gpu_.cudnn(), plan.descriptors(), args.reserve != nullptr);
+  spaces.reserve = args.reserve;
+  check_reserve(spaces.reserve_bytes, args.reserve ? reserve_bytes(desc, args.steps, args.batch) : 0);
 
-  void *workspace, *one_hot_x;
+  RnnArrays arrays;
+  void *x, *h0, *c0;
   int32_t* lengths;
-  const auto carve = [&](Carver carver) {
-    workspace = carver.bytes(space.workspace);
-    one_hot_x = args.tokens ? carver.bytes(extents.x) : nullptr;
-    lengths = args.lengths ? carver.bytes<int32_t>(size_t(args.batch) * sizeof(int32_t)) : nullptr;
-    return carver.used();
+  const auto carve = [&](Layout layout) {
+    spaces.work = layout.bytes(spaces.work_bytes);
+    arrays.x = x = args.tokens ? layout.own(extents.x) : layout.of(args.x, extents.x);
+    arrays.h0 = h0 = layout.of(args.h0, extents.h);
+    arrays.c0 = c0 = layout.of(args.c0, extents.c);
+    arrays.y = layout.of(args.y, extents.y);
+    arrays.hn = layout.of(args.hn, extents.h);
+    arrays.cn = layout.of(args.cn, extents.c);
+    lengths = args.lengths ? static_cast<int32_t*>(layout.bytes(size_t(args.batch) * sizeof(int32_t))) : nullptr;
+    return layout.used();
   };
-  carve(Carver(gpu_.scratch(carve(Carver(nullptr)))));
+  carve(Layout(numbers, gpu_.scratch(carve(Layout(numbers, nullptr)))));
   if (lengths) gpu_.upload(lengths, args.lengths, size_t(args.batch) * sizeof(int32_t));
-  if (args.tokens) one_hot(gpu_, "rnnForward", desc, args.steps, args.batch, args.tokens, lengths, one_hot_x);
+  if (args.tokens) numbers.one_hot(gpu_, "rnnForward", args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
+  if (numbers.casts()) {
+    if (!args.tokens) numbers.narrow(gpu_, extents.x, args.x, x);
+    numbers.narrow(gpu_, extents.h, args.h0, h0);
+    numbers.narrow(gpu_, extents.c, args.c0, c0);
+  }
 
-  DEEP_RNN_CALL(gpu_.api(), cudnnRNNForward, gpu_.cudnn(), descriptors.rnn,
-                keeps ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE, nullptr, descriptors.x,
-                args.tokens ? one_hot_x : args.x, descriptors.y, args.y, descriptors.h, args.h0, args.hn, descriptors.c,
-                args.c0, args.cn, plan.weight_bytes(), plan.pack(args.params), space.workspace, workspace, space.reserve,
-                args.reserve);
+  rnn_forward(gpu_, plan, plan.pack(args.params), arrays, spaces);
+  if (numbers.casts()) {
+    numbers.widen(gpu_, extents.y, arrays.y, args.y);
+    numbers.widen(gpu_, extents.h, arrays.hn, args.hn);
+    numbers.widen(gpu_, extents.c, arrays.cn, args.cn);
+  }
   if (!has_empty(args.lengths, args.batch)) return;
   pass_through(gpu_, desc, args.batch, desc.output_size(), lengths, args.h0, args.hn);
   pass_through(gpu_, desc, args.batch, desc.hidden_size, lengths, args.c0, args.cn);
@@ -186,43 +188,58 @@ void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args) {
 void Rnn::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
   const Extents extents(desc, args.steps, args.batch);
   RnnPlan& plan = plan_for(desc, args.training);
-  RnnDescriptors& descriptors = plan.descriptors();
-  descriptors.set_data(desc, args.steps, args.batch, args.lengths);
-  const TempSpace space = temp_space(gpu_, plan, true);
-  check_reserve(space.reserve, reserve_bytes(desc, args.steps, args.batch));
+  const RnnNumbers& numbers = plan.numbers();
+  plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
+  RnnSpaces spaces = rnn_spaces(gpu_.api(), gpu_.cudnn(), plan.descriptors(), true);
+  spaces.reserve = args.reserve;
+  check_reserve(spaces.reserve_bytes, reserve_bytes(desc, args.steps, args.batch));
 
-  void *workspace, *one_hot_x, *zero_dy, *unwanted_dx, *gradients;
+  // What forward cast is cast again rather than kept: rounding gives the same numbers.
+  RnnArrays arrays;
+  void *x, *h0, *c0, *dy, *dhn, *dcn, *gradients;
   int32_t* lengths;
-  const auto carve = [&](Carver carver) {
-    workspace = carver.bytes(space.workspace);
-    one_hot_x = args.tokens ? carver.bytes(extents.x) : nullptr;
-    zero_dy = args.dy ? nullptr : carver.bytes(extents.y);
-    unwanted_dx = args.dx ? nullptr : carver.bytes(extents.x);
-    gradients = args.dparams ? carver.bytes(plan.weight_bytes()) : nullptr;
-    lengths = args.lengths ? carver.bytes<int32_t>(size_t(args.batch) * sizeof(int32_t)) : nullptr;
-    return carver.used();
+  const auto carve = [&](Layout layout) {
+    spaces.work = layout.bytes(spaces.work_bytes);
+    arrays.x = x = args.tokens ? layout.own(extents.x) : layout.of(args.x, extents.x);
+    arrays.h0 = h0 = layout.of(args.h0, extents.h);
+    arrays.c0 = c0 = layout.of(args.c0, extents.c);
+    arrays.y = layout.of(args.y, extents.y);
+    arrays.dy = dy = args.dy ? layout.of(args.dy, extents.y) : layout.own(extents.y);
+    arrays.dhn = dhn = layout.of(args.dhn, extents.h);
+    arrays.dcn = dcn = layout.of(args.dcn, extents.c);
+    arrays.dx = args.dx ? layout.of(args.dx, extents.x) : layout.own(extents.x);
+    arrays.dh0 = layout.of(args.dh0, extents.h);
+    arrays.dc0 = layout.of(args.dc0, extents.c);
+    gradients = args.dparams ? layout.bytes(plan.weight_space()) : nullptr;
+    lengths = args.lengths ? static_cast<int32_t*>(layout.bytes(size_t(args.batch) * sizeof(int32_t))) : nullptr;
+    return layout.used();
   };
-  carve(Carver(gpu_.scratch(carve(Carver(nullptr)))));
+  carve(Layout(numbers, gpu_.scratch(carve(Layout(numbers, nullptr)))));
   if (lengths) gpu_.upload(lengths, args.lengths, size_t(args.batch) * sizeof(int32_t));
-  if (args.tokens) one_hot(gpu_, "rnnBackward", desc, args.steps, args.batch, args.tokens, lengths, one_hot_x);
-  if (zero_dy) gpu_.zero(zero_dy, extents.y);
-  const void* x = args.tokens ? one_hot_x : args.x;
+  if (args.tokens) numbers.one_hot(gpu_, "rnnBackward", args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
+  if (!args.dy) gpu_.zero(dy, (size_t(extents.y) * numbers.bytes() + 3) / 4 * 4);
+  if (numbers.casts()) {
+    if (!args.tokens) numbers.narrow(gpu_, extents.x, args.x, x);
+    numbers.narrow(gpu_, extents.h, args.h0, h0);
+    numbers.narrow(gpu_, extents.c, args.c0, c0);
+    numbers.narrow(gpu_, extents.y, args.y, arrays.y);
+    numbers.narrow(gpu_, extents.y, args.dy, dy);
+    numbers.narrow(gpu_, extents.h, args.dhn, dhn);
+    numbers.narrow(gpu_, extents.c, args.dcn, dcn);
+  }
 
-  // The gradient of the data is computed even where nobody wants it: the one of the weights needs what it leaves in the
-  // reserve.
-  DEEP_RNN_CALL(gpu_.api(), cudnnRNNBackwardData_v8, gpu_.cudnn(), descriptors.rnn, nullptr, descriptors.y, args.y,
-                args.dy ? args.dy : zero_dy, descriptors.x, args.dx ? args.dx : unwanted_dx, descriptors.h, args.h0, args.dhn,
-                args.dh0, descriptors.c, args.c0, args.dcn, args.dc0, plan.weight_bytes(), plan.pack(args.params),
-                space.workspace, workspace, space.reserve, args.reserve);
+  rnn_backward_data(gpu_, plan, plan.pack(args.params), arrays, spaces);
   if (args.dparams) {
-    gpu_.zero(gradients, plan.weight_bytes());
-    DEEP_RNN_CALL(gpu_.api(), cudnnRNNBackwardWeights_v8, gpu_.cudnn(), descriptors.rnn, CUDNN_WGRAD_MODE_ADD, nullptr,
-                  descriptors.x, x, descriptors.h, args.h0, descriptors.y, args.y, plan.weight_bytes(), gradients,
-                  space.workspace, workspace, space.reserve, args.reserve);
+    rnn_backward_weights(gpu_, plan, arrays, spaces, gradients);
     plan.add_gradients(gradients, args.dparams);
   }
+  if (numbers.casts()) {
+    if (args.dx) numbers.widen(gpu_, extents.x, arrays.dx, args.dx);
+    numbers.widen(gpu_, extents.h, arrays.dh0, args.dh0);
+    numbers.widen(gpu_, extents.c, arrays.dc0, args.dc0);
+  }
   if (lengths && args.dx) {
-    const Launch shape = gpu_.over_elements(args.steps * args.batch * desc.input_size);
+    const Launch shape = gpu_.over_elements(extents.x);
     DEEP_RNN_LAUNCH_BITS(gpu_, shape, desc.dtype, mask_steps, args.steps, args.batch, desc.input_size, lengths, args.dx,
                          args.dx);
   }

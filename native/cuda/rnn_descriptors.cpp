@@ -3,6 +3,7 @@
 #include <climits>
 
 #include "core/error.h"
+#include "cuda/rnn_numbers.h"
 
 namespace deep_rnn::cuda {
 
@@ -34,20 +35,21 @@ cudnnRNNBiasMode_t mode_of(BiasMode bias) {
 
 // Without a wish for TF32, float32 means float32: cuDNN's default would take tensor cores, and with them 10 bits of mantissa.
 cudnnMathType_t math_of(const RnnDesc& desc) {
+  if (RnnNumbers(desc).casts()) return CUDNN_TENSOR_OP_MATH;
   return desc.dtype == DType::float32 && desc.precision == Precision::same ? CUDNN_FMA_MATH : CUDNN_DEFAULT_MATH;
 }
 
 }  // namespace
 
-cudnnDataType_t data_type(DType dtype) { return dtype == DType::float64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT; }
-
 void RnnDescriptors::set_stack(const RnnDesc& desc) {
-  const cudnnDataType_t type = data_type(desc.dtype);
+  const cudnnDataType_t type = RnnNumbers(desc).type;
+  // 16-bit numbers are multiplied as they are and added up in float32.
+  const cudnnDataType_t sums = type == CUDNN_DATA_DOUBLE ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
   // "No projection" is a projection to the hidden size: 0 is refused, whatever the header says. Padded rows are part of our
   // layout, so cuDNN must know that they may be there.
   DEEP_RNN_CALL(api, cudnnSetRNNDescriptor_v8, rnn, CUDNN_RNN_ALGO_STANDARD, mode_of(desc.cell), mode_of(desc.bias),
                 desc.bidirectional ? CUDNN_BIDIRECTIONAL : CUDNN_UNIDIRECTIONAL,
-                desc.input_mode == InputMode::skip ? CUDNN_SKIP_INPUT : CUDNN_LINEAR_INPUT, type, type, math_of(desc),
+                desc.input_mode == InputMode::skip ? CUDNN_SKIP_INPUT : CUDNN_LINEAR_INPUT, type, sums, math_of(desc),
                 int32_t(desc.input_size), int32_t(desc.hidden_size), int32_t(desc.output_size()), int32_t(desc.layers), dropout,
                 CUDNN_RNN_PADDED_IO_ENABLED);
   if (desc.clip > 0) DEEP_RNN_CALL(api, cudnnRNNSetClip_v9, rnn, CUDNN_RNN_CLIP_MINMAX, -desc.clip, desc.clip);
@@ -60,7 +62,7 @@ void RnnDescriptors::set_data(const RnnDesc& desc, int64_t steps, int64_t batch,
   } else {
     lengths_.assign(size_t(batch), int32_t(steps));
   }
-  const cudnnDataType_t type = data_type(desc.dtype);
+  const cudnnDataType_t type = RnnNumbers(desc).type;
   double zero = 0;  // all bytes zero, so a zero of any type
   const auto set = [&](cudnnRNNDataDescriptor_t data, int64_t width) {
     DEEP_RNN_CALL(api, cudnnSetRNNDataDescriptor, data, type, CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_UNPACKED, int(steps), int(batch),

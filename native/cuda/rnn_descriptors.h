@@ -52,6 +52,4 @@ struct RnnDescriptors {
   std::vector<int32_t> lengths_;
 };
 
-cudnnDataType_t data_type(DType dtype);
-
 }  // namespace deep_rnn::cuda

@@ -4,13 +4,13 @@
 #include <vector>
 
 #include "core/error.h"
-#include "cuda/launch.h"
 
 namespace deep_rnn::cuda {
 
 RnnPlan::RnnPlan(Gpu& gpu, const RnnDesc& desc)
     : gpu_(gpu),
       desc_(desc),
+      numbers_(desc),
       descriptors_(gpu.api()),
       weights_(gpu.api(), gpu.stream_place()),
       pieces_(gpu.api(), gpu.stream_place()),
@@ -22,8 +22,7 @@ RnnPlan::RnnPlan(Gpu& gpu, const RnnDesc& desc)
   }
   descriptors_.set_stack(desc);
   DEEP_RNN_CALL(gpu.api(), cudnnGetRNNWeightSpaceSize, gpu.cudnn(), descriptors_.rnn, &weight_bytes_);
-  weight_bytes_ = std::max<size_t>(weight_bytes_, 4);
-  gpu.zero(weights_.take(weight_bytes_), weight_bytes_);
+  gpu.zero(weights_.take(weight_space()), weight_space());
   find_pieces();
 }
 
@@ -37,7 +36,7 @@ void RnnPlan::seed_dropout(uint64_t seed) {
 void RnnPlan::find_pieces() {
   const Api& api = gpu_.api();
   Owned<cudnnTensorDescriptor_t> matrix DEEP_RNN_OWNED(api, TensorDescriptor), bias DEEP_RNN_OWNED(api, TensorDescriptor);
-  const size_t element = size_of(desc_.dtype);
+  const size_t element = numbers_.bytes();
   const char* base = static_cast<const char*>(weights_.data());
   std::vector<Segment> in, out;
   for (const GatePart& part : gate_parts(desc_)) {
@@ -51,7 +50,7 @@ void RnnPlan::find_pieces() {
     const int64_t count = part.rows * part.columns;
     const int64_t offset = address ? address - base : -1;
     // What the header promises, and all that the copies rely on.
-    if (rank != 3 || shape[0] != 1 || shape[1] != part.rows || shape[2] != part.columns || type != data_type(desc_.dtype) ||
+    if (rank != 3 || shape[0] != 1 || shape[1] != part.rows || shape[2] != part.columns || type != numbers_.type ||
         offset < 0 || offset % int64_t(element) != 0 || offset + count * int64_t(element) > int64_t(weight_bytes_)) {
       throw Error("cuDNN places linear layer " + std::to_string(part.linear_layer) + " of pseudo-layer " +
                   std::to_string(part.pseudo_layer) + " in a way that this project does not know");
@@ -66,23 +65,13 @@ void RnnPlan::find_pieces() {
   gpu_.upload(pieces_.take(in.size() * sizeof(Segment)), in.data(), in.size() * sizeof(Segment));
 }
 
-void RnnPlan::move(bool accumulate, const void* table, const void* from, void* to) {
-  const Launch shape = over_segments(piece_count_, longest_, gpu_.multiprocessors());
-  const auto* segments = static_cast<const Segment*>(table);
-  if (desc_.dtype == DType::float64) {
-    DEEP_RNN_LAUNCH(gpu_, shape, segments_float64_float64, int32_t(accumulate), segments, from, to);
-  } else {
-    DEEP_RNN_LAUNCH(gpu_, shape, segments_float32_float32, int32_t(accumulate), segments, from, to);
-  }
-}
-
 const void* RnnPlan::pack(const void* params) {
-  move(false, pieces_.data(), params, weights_.data());
+  numbers_.pack(gpu_, shape(), static_cast<const Segment*>(pieces_.data()), params, weights_.data());
   return weights_.data();
 }
 
 void RnnPlan::add_gradients(const void* gradients, void* dparams) {
-  move(true, static_cast<const Segment*>(pieces_.data()) + piece_count_, gradients, dparams);
+  numbers_.add_back(gpu_, shape(), static_cast<const Segment*>(pieces_.data()) + piece_count_, gradients, dparams);
 }
 
 }  // namespace deep_rnn::cuda

@@ -2,6 +2,7 @@
 #pragma once
 #include "cuda/gpu.h"
 #include "cuda/rnn_descriptors.h"
+#include "cuda/rnn_numbers.h"
 #include "cuda/rnn_params.h"
 
 namespace deep_rnn::cuda {
@@ -13,7 +14,10 @@ class RnnPlan {
   RnnPlan(Gpu& gpu, const RnnDesc& desc);
 
   RnnDescriptors& descriptors() { return descriptors_; }
+  const RnnNumbers& numbers() const { return numbers_; }
   size_t weight_bytes() const { return weight_bytes_; }
+  // The same as a size of memory that is set to zero: 16-bit numbers may be odd in number.
+  size_t weight_space() const { return (weight_bytes_ + 3) / 4 * 4; }
   // params [layout.count] -> the weight space, which is returned.
   const void* pack(const void* params);
   // dparams [layout.count] += gradients [weight_bytes()] of the weight space.
@@ -24,10 +28,11 @@ class RnnPlan {
 
  private:
   void find_pieces();
-  void move(bool accumulate, const void* table, const void* from, void* to);
+  Launch shape() const { return over_segments(piece_count_, longest_, gpu_.multiprocessors()); }
 
   Gpu& gpu_;
   const RnnDesc desc_;
+  const RnnNumbers numbers_;
   RnnDescriptors descriptors_;
   size_t weight_bytes_ = 0;
   DeviceMemory weights_, pieces_, dropout_states_;

@@ -3,7 +3,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { expected } from '../errors.js';
 
 /** What `--precision` offers. */
-export const PRECISIONS = ['float32', 'bfloat16'] as const;
+export const PRECISIONS = ['float32', 'bfloat16', 'float16', 'tf32'] as const;
 
 /** A mistake in how the program was called; it ends with status 2. */
 export class UsageError extends Error {}

@@ -41,8 +41,12 @@ export interface RecurrentOptions extends ModuleOptions {
   /** Inputs and outputs are [B,T,...] instead of [T,B,...]. States stay [L*D,B,...]. */
   batchFirst?: boolean;
   /**
-   * `'bfloat16'` rounds the operands of products to bfloat16, to nearest even, for speed; sums, weights, states and gradients
-   * stay float32. Default: the dtype, nothing is rounded. Only for float32.
+   * What products are computed with, for speed; weights, and what goes in and comes out, stay float32. Default: the dtype,
+   * nothing is rounded. Only for float32.
+   *
+   * `'bfloat16'` rounds the operands of products to bfloat16, to nearest even. The CPU keeps states and gradients in float32;
+   * on a GPU they are bfloat16 inside the stack too. `'float16'` (GPUs only) is finer and ends at 65,504 and 6e-8: multiply
+   * the loss by a power of two where gradients would vanish. `'tf32'` (GPUs only) rounds the operands to 10 bits of mantissa.
    */
   precision?: RnnPrecision;
 }

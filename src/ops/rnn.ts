@@ -13,8 +13,11 @@ import { addresses, copyRegion, emptyLike, fill, whole } from './primitives.js';
 export type RnnCell = keyof typeof CELL;
 export type RnnInputMode = keyof typeof INPUT_MODE;
 export type RnnBias = keyof typeof BIAS_MODE;
-/** What the operands of a stack's products are rounded to: `'bfloat16'`, or the stack's dtype, which rounds nothing. */
-export type RnnPrecision = FloatDType | 'bfloat16';
+/**
+ * What a stack's products are computed with: its dtype, which rounds nothing, or for float32 `'bfloat16'` (both backends), or
+ * `'float16'` or `'tf32'` (CUDA).
+ */
+export type RnnPrecision = FloatDType | 'bfloat16' | 'float16' | 'tf32';
 export type RnnParameter = (typeof RNN_PARAM)[number];
 
 /** What a recurrent stack computes; `RnnDesc` of native/core/desc.h. */
@@ -62,6 +65,7 @@ const CONFIG_KEYS: readonly (keyof RnnConfig)[] = [
   'precision',
 ];
 const MAX_SIZE = 2 ** 31 - 1;
+const RNN_PRECISIONS: readonly RnnPrecision[] = [...FLOAT_DTYPES, 'bfloat16', 'float16', 'tf32'];
 
 /** A recurrent stack known to a device; made by {@link registerRnn}. */
 export class RnnHandle {
@@ -92,7 +96,7 @@ export class RnnHandle {
         config.dropout,
         config.clip,
         DTYPE_CODE[config.dtype],
-        PRECISION[config.precision === 'bfloat16' ? 'bfloat16' : 'same'],
+        PRECISION[isFloatDType(config.precision) ? 'same' : config.precision],
       ),
     );
     const [count, ...numbers] = device.binding.rnnParamLayout(this.id);
@@ -130,6 +134,9 @@ const registered = new WeakMap<Device, Map<string, RnnHandle>>();
 export function registerRnn(config: RnnConfig, device: Device): RnnHandle {
   checkDevice(device, 'device');
   const complete = checkConfig(config);
+  const { precision } = complete;
+  if (device.kind === 'cpu' && (precision === 'float16' || precision === 'tf32'))
+    throw expected(`'float32' or 'bfloat16' on a CPU`, 'precision', precision);
   let handles = registered.get(device);
   if (handles === undefined) {
     handles = new Map();
@@ -142,6 +149,10 @@ export function registerRnn(config: RnnConfig, device: Device): RnnHandle {
     handles.set(key, handle);
   }
   return handle;
+}
+
+function isFloatDType(precision: RnnPrecision): precision is FloatDType {
+  return (FLOAT_DTYPES as readonly string[]).includes(precision);
 }
 
 function checkConfig(config: RnnConfig): Readonly<Required<RnnConfig>> {
@@ -161,11 +172,12 @@ function checkConfig(config: RnnConfig): Readonly<Required<RnnConfig>> {
     dropout: checkNumber(config.dropout ?? 0, 'dropout', { min: 0, max: 1 }),
     clip: checkNumber(config.clip ?? 0, 'clip', { min: 0 }),
     dtype,
-    precision: checkChoice(config.precision ?? dtype, 'precision', [...FLOAT_DTYPES, 'bfloat16']),
+    precision: checkChoice(config.precision ?? dtype, 'precision', RNN_PRECISIONS),
   };
-  if (complete.precision !== dtype && (complete.precision !== 'bfloat16' || dtype !== 'float32')) {
-    const wanted = dtype === 'float32' ? "'float32' or 'bfloat16'" : `'${dtype}'`;
-    throw expected(`${wanted}, as dtype is ${dtype},`, 'precision', complete.precision);
+  const { precision } = complete;
+  if (precision !== dtype && (isFloatDType(precision) || dtype !== 'float32')) {
+    const wanted = dtype === 'float32' ? "'float32', 'bfloat16', 'float16' or 'tf32'" : `'${dtype}'`;
+    throw expected(`${wanted}, as dtype is ${dtype},`, 'precision', precision);
   }
   if (cell !== 'lstm' && complete.projSize > 0)
     throw expected('0 unless the cell is lstm', 'projSize', complete.projSize);

@@ -227,7 +227,11 @@ describe('misuse', () => {
       'hiddenSize (4)',
     ],
     ['integer dtype', () => new DeepGRU({ dtype: 'int32' as never }), "one of 'float32', 'float64' for dtype"],
-    ['unknown precision', () => new DeepGRU({ precision: 'float16' as never }), "'float64', 'bfloat16' for precision"],
+    [
+      'unknown precision',
+      () => new DeepGRU({ precision: 'int8' as never }),
+      "'bfloat16', 'float16', 'tf32' for precision",
+    ],
     [
       'bfloat16 of float64',
       () => new DeepGRU({ dtype: 'float64', precision: 'bfloat16' }),
@@ -236,7 +240,7 @@ describe('misuse', () => {
     [
       'float64 products of float32',
       () => new DeepGRU({ precision: 'float64' }),
-      `Expected 'float32' or 'bfloat16', as dtype is float32, for precision but received "float64"`,
+      `Expected 'float32', 'bfloat16', 'float16' or 'tf32', as dtype is float32, for precision but received "float64"`,
     ],
     ['no device', () => new DeepGRU({ device: 'cpu' as never }), 'a device for device but received "cpu"'],
   ])('%s', (_, make, message) => {

@@ -32,7 +32,6 @@ cudnnStatus_t begin(const char* call, cudnnHandle_t handle, cudnnRNNDescriptor_t
                     cudnnTensorDescriptor_t c, const Spaces& spaces, bool keeps, RnnPass& pass) {
   const auto refuse = [](const char* reason) { return refused(CUDNN_STATUS_BAD_PARAM, reason); };
   if (!handle || !rnn || !rnn->is_set || !x || !x->is_set || !y || !y->is_set) return refuse("null or not set");
-  if (rnn->type != CUDNN_DATA_FLOAT && rnn->type != CUDNN_DATA_DOUBLE) return refuse("the shim computes float and double");
   if (x->type != rnn->type || y->type != rnn->type) return refuse("types of the stack and its data differ");
   if (x->width != rnn->input || y->width != rnn->projection * rnn->directions) return refuse("widths of x or y");
   if (x->steps != y->steps || x->batch != y->batch || x->lengths != y->lengths || x->layout != y->layout)

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/random.h"
+#include "gpu_shim/half.h"
 
 namespace deep_rnn::gpu_shim {
 
@@ -67,19 +68,17 @@ size_t vector_of(const cudnnRNNDataStruct& data, int step, int sequence) {
   return before + size_t(sequence);
 }
 
-template <class E>
-void multiply_add(int rows, int columns, const E* matrix, const double* v, double* sums) {
+void multiply_add(int rows, int columns, const double* matrix, const double* v, double* sums) {
   for (int i = 0; i < rows; i++) {
     double sum = 0;
-    for (int j = 0; j < columns; j++) sum += double(matrix[size_t(i) * size_t(columns) + size_t(j)]) * v[j];
+    for (int j = 0; j < columns; j++) sum += matrix[size_t(i) * size_t(columns) + size_t(j)] * v[j];
     sums[i] += sum;
   }
 }
 
-template <class E>
-void multiply_add_transposed(int rows, int columns, const E* matrix, const double* v, double* sums) {
+void multiply_add_transposed(int rows, int columns, const double* matrix, const double* v, double* sums) {
   for (int i = 0; i < rows; i++)
-    for (int j = 0; j < columns; j++) sums[j] += double(matrix[size_t(i) * size_t(columns) + size_t(j)]) * v[i];
+    for (int j = 0; j < columns; j++) sums[j] += matrix[size_t(i) * size_t(columns) + size_t(j)] * v[i];
 }
 
 void add_outer(int rows, int columns, const double* left, const double* right, double* matrix) {
@@ -94,11 +93,15 @@ class Runner {
       : pass_(pass),
         rnn_(pass.rnn),
         layers_(layers_of(pass)),
+        weights_(pass.weights ? pass.layout.count : 0),
         B(pass.x_shape.batch),
         H(rnn_.hidden),
         P(rnn_.projection),
         G(rnn_.gates()),
-        D(rnn_.directions) {}
+        D(rnn_.directions) {
+    const E* weights = static_cast<const E*>(pass.weights);
+    for (size_t i = 0; i < weights_.size(); i++) weights_[i] = double(weights[i]);
+  }
 
   void forward() {
     const E* x = static_cast<const E*>(pass_.x);
@@ -193,12 +196,10 @@ class Runner {
   bool has_input_matrix(int layer) const { return layer > 0 || !rnn_.skip; }
   bool is_new_gate(int gate) const { return rnn_.cell == CUDNN_GRU && gate == 2; }
   int length(int sequence) const { return pass_.x_shape.lengths[size_t(sequence)]; }
-  const E* matrix(int pseudo, int linear) const {
-    return static_cast<const E*>(pass_.weights) + pass_.layout.matrix(pseudo, linear).offset;
-  }
+  const double* matrix(int pseudo, int linear) const { return weights_.data() + pass_.layout.matrix(pseudo, linear).offset; }
   void add_bias(int pseudo, int linear, double* sums) const {
     const Place& place = pass_.layout.bias(pseudo, linear);
-    for (int i = 0; i < place.rows; i++) sums[i] += double((static_cast<const E*>(pass_.weights) + place.offset)[i]);
+    for (int i = 0; i < place.rows; i++) sums[i] += weights_[place.offset + size_t(i)];
   }
 
   // The row of a sequence's s-th step in the order of its direction.
@@ -363,28 +364,35 @@ class Runner {
   const RnnPass& pass_;
   const cudnnRNNStruct& rnn_;
   const std::vector<Layer> layers_;
+  std::vector<double> weights_;
   const int B, H, P, G, D;
 };
+
+// Calls visit(runner) with the one for the type of the stack.
+template <class Visit>
+void with_runner(const RnnPass& pass, Visit visit) {
+  switch (pass.rnn.type) {
+    case CUDNN_DATA_DOUBLE:
+      return visit(Runner<double>(pass));
+    case CUDNN_DATA_HALF:
+      return visit(Runner<Float16>(pass));
+    case CUDNN_DATA_BFLOAT16:
+      return visit(Runner<BFloat16>(pass));
+    default:
+      return visit(Runner<float>(pass));
+  }
+}
 
 }  // namespace
 
 void RnnPass::forward() const {
-  if (rnn.type == CUDNN_DATA_DOUBLE)
-    Runner<double>(*this).forward();
-  else
-    Runner<float>(*this).forward();
+  with_runner(*this, [](auto runner) { runner.forward(); });
 }
 void RnnPass::backward_data() const {
-  if (rnn.type == CUDNN_DATA_DOUBLE)
-    Runner<double>(*this).backward_data();
-  else
-    Runner<float>(*this).backward_data();
+  with_runner(*this, [](auto runner) { runner.backward_data(); });
 }
 void RnnPass::backward_weights() const {
-  if (rnn.type == CUDNN_DATA_DOUBLE)
-    Runner<double>(*this).backward_weights();
-  else
-    Runner<float>(*this).backward_weights();
+  with_runner(*this, [](auto runner) { runner.backward_weights(); });
 }
 
 size_t reserve_doubles(const cudnnRNNStruct& rnn, const cudnnRNNDataStruct& x) {

@@ -1,0 +1,38 @@
+#include "cuda/rnn_calls.h"
+
+namespace deep_rnn::cuda {
+
+RnnSpaces rnn_spaces(const Api& api, cudnnHandle_t handle, const RnnDescriptors& descriptors, bool keeps) {
+  RnnSpaces spaces;
+  DEEP_RNN_CALL(api, cudnnGetRNNTempSpaceSizes, handle, descriptors.rnn,
+                keeps ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE, descriptors.x, &spaces.work_bytes,
+                &spaces.reserve_bytes);
+  if (!keeps) spaces.reserve_bytes = 0;
+  return spaces;
+}
+
+void rnn_forward(Gpu& gpu, RnnPlan& plan, const void* weights, const RnnArrays& arrays, const RnnSpaces& spaces) {
+  const RnnDescriptors& descriptors = plan.descriptors();
+  DEEP_RNN_CALL(gpu.api(), cudnnRNNForward, gpu.cudnn(), descriptors.rnn,
+                spaces.reserve ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE, nullptr, descriptors.x, arrays.x,
+                descriptors.y, arrays.y, descriptors.h, arrays.h0, arrays.hn, descriptors.c, arrays.c0, arrays.cn,
+                plan.weight_bytes(), weights, spaces.work_bytes, spaces.work, spaces.reserve_bytes, spaces.reserve);
+}
+
+void rnn_backward_data(Gpu& gpu, RnnPlan& plan, const void* weights, const RnnArrays& arrays, const RnnSpaces& spaces) {
+  const RnnDescriptors& descriptors = plan.descriptors();
+  DEEP_RNN_CALL(gpu.api(), cudnnRNNBackwardData_v8, gpu.cudnn(), descriptors.rnn, nullptr, descriptors.y, arrays.y, arrays.dy,
+                descriptors.x, arrays.dx, descriptors.h, arrays.h0, arrays.dhn, arrays.dh0, descriptors.c, arrays.c0,
+                arrays.dcn, arrays.dc0, plan.weight_bytes(), weights, spaces.work_bytes, spaces.work, spaces.reserve_bytes,
+                spaces.reserve);
+}
+
+void rnn_backward_weights(Gpu& gpu, RnnPlan& plan, const RnnArrays& arrays, const RnnSpaces& spaces, void* gradients) {
+  const RnnDescriptors& descriptors = plan.descriptors();
+  gpu.zero(gradients, plan.weight_space());
+  DEEP_RNN_CALL(gpu.api(), cudnnRNNBackwardWeights_v8, gpu.cudnn(), descriptors.rnn, CUDNN_WGRAD_MODE_ADD, nullptr,
+                descriptors.x, arrays.x, descriptors.h, arrays.h0, descriptors.y, arrays.y, plan.weight_bytes(), gradients,
+                spaces.work_bytes, spaces.work, spaces.reserve_bytes, spaces.reserve);
+}
+
+}  // namespace deep_rnn::cuda

@@ -45,7 +45,7 @@ describe('the command line', () => {
       [['train', 'rhyme.txt', '--dropout', '1'], '--dropout'],
       [
         ['train', 'rhyme.txt', '--precision', 'half'],
-        'Expected one of float32, bfloat16 for --precision but received "half"',
+        'Expected one of float32, bfloat16, float16, tf32 for --precision but received "half"',
       ],
       [['generate', 'a.safetensors', '--prefix', 'a', '--precision', 'half'], '--precision'],
       [['train', 'rhyme.txt', '--validation', '2'], '--validation'],

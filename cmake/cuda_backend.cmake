@@ -1,5 +1,6 @@
 # The CUDA backend. Built where NVIDIA's headers and nvcc are found, left out elsewhere; nothing of NVIDIA's is linked.
-set(DEEP_RNN_CUDA AUTO CACHE STRING "CUDA backend: AUTO builds it where that is possible, ON insists, OFF leaves it out")
+set(DEEP_RNN_CUDA "$ENV{DEEP_RNN_CUDA}" CACHE STRING
+    "CUDA backend: AUTO, or nothing, builds it where that is possible, ON insists, OFF leaves it out")
 set(DEEP_RNN_NVIDIA_INCLUDE "$ENV{DEEP_RNN_NVIDIA_INCLUDE}" CACHE STRING
     "Folders with cuda.h, cublas_v2.h and cudnn.h, separated by colons")
 
@@ -8,6 +9,9 @@ macro(find_cuda_backend)
   set(DEEP_RNN_CUDA_ABSENT "")
   set(nvidia_includes "")
   string(REPLACE ":" ";" nvidia_hints "${DEEP_RNN_NVIDIA_INCLUDE}")
+  # What `npm run nvidia` fetched.
+  file(GLOB fetched ${CMAKE_CURRENT_SOURCE_DIR}/build-nvidia/nvidia/*/include)
+  list(APPEND nvidia_hints ${fetched})
   foreach(prefix "$ENV{CUDA_HOME}" "$ENV{CUDA_PATH}" /usr/local/cuda "$ENV{CONDA_PREFIX}")
     if(prefix)
       list(APPEND nvidia_hints ${prefix}/include)
@@ -42,8 +46,8 @@ endmacro()
 function(add_cuda_backend target)
   find_cuda_backend()
   if(NOT DEEP_RNN_CUDA_ABSENT)
-    # Sets DEEP_RNN_FATBIN to the file of the compiled kernels and adds the target cuda_kernels that makes it, or
-    # DEEP_RNN_CUDA_ABSENT to the reason why it cannot.
+    # Sets DEEP_RNN_FATBIN to the file of the compiled kernels, DEEP_RNN_KERNEL_TARGETS to what it is for, and adds the target
+    # cuda_kernels that makes it; or sets DEEP_RNN_CUDA_ABSENT to the reason why it cannot.
     include(cmake/cuda_kernels.cmake)
   endif()
   if(DEEP_RNN_CUDA_ABSENT)
@@ -64,7 +68,8 @@ function(add_cuda_backend target)
   target_link_libraries(cuda_backend PRIVATE options)
   target_include_directories(cuda_backend SYSTEM PRIVATE ${nvidia_includes})
   # What cuDNN is about to drop must not be used, not even its address.
-  target_compile_definitions(cuda_backend PRIVATE CUDNN_WARN_DEPRECATED DEEP_RNN_FATBIN="${DEEP_RNN_FATBIN}")
+  target_compile_definitions(cuda_backend PRIVATE CUDNN_WARN_DEPRECATED DEEP_RNN_FATBIN="${DEEP_RNN_FATBIN}"
+                             DEEP_RNN_KERNEL_TARGETS="${DEEP_RNN_KERNEL_TARGETS}")
   target_compile_options(cuda_backend PRIVATE -Werror=deprecated-declarations)
   set_property(SOURCE native/cuda/fatbin.cpp APPEND PROPERTY OBJECT_DEPENDS ${DEEP_RNN_FATBIN})
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:cuda_backend>)

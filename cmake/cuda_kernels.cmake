@@ -1,6 +1,22 @@
 # Compiles the kernels of native/cuda/kernels for all architectures into one file: the target cuda_kernels makes DEEP_RNN_FATBIN.
 # Where nvcc is missing DEEP_RNN_CUDA_ABSENT says so instead.
 set(DEEP_RNN_CUDA_ARCHITECTURES "80;90;100;120" CACHE STRING "Compute capabilities that the kernels are compiled for; the first one also as PTX for all later ones")
+set(DEEP_RNN_KERNELS "" CACHE FILEPATH "The file that a build of the same sources made of the kernels; they are the same for every processor")
+
+# The kernels use nothing that the first architecture lacks, so one PTX serves all of them.
+list(GET DEEP_RNN_CUDA_ARCHITECTURES 0 first)
+set(architectures -gencode arch=compute_${first},code=compute_${first})
+set(DEEP_RNN_KERNEL_TARGETS "")
+foreach(architecture ${DEEP_RNN_CUDA_ARCHITECTURES})
+  list(APPEND architectures -gencode arch=compute_${first},code=sm_${architecture})
+  string(APPEND DEEP_RNN_KERNEL_TARGETS "sm_${architecture} ")
+endforeach()
+string(APPEND DEEP_RNN_KERNEL_TARGETS "compute_${first}")
+
+if(DEEP_RNN_KERNELS)
+  set(DEEP_RNN_FATBIN ${DEEP_RNN_KERNELS})
+  return()
+endif()
 
 find_program(DEEP_RNN_NVCC nvcc HINTS "$ENV{CUDA_HOME}/bin" "$ENV{CUDA_PATH}/bin" /usr/local/cuda/bin NO_CMAKE_FIND_ROOT_PATH)
 if(NOT DEEP_RNN_NVCC)
@@ -17,13 +33,6 @@ foreach(source ${kernel_sources})
   string(APPEND includes "#include \"${source}\"\n")
 endforeach()
 file(CONFIGURE OUTPUT ${all_kernels} CONTENT "${includes}")
-
-# The kernels use nothing that the first architecture lacks, so one PTX serves all of them.
-list(GET DEEP_RNN_CUDA_ARCHITECTURES 0 first)
-set(architectures -gencode arch=compute_${first},code=compute_${first})
-foreach(architecture ${DEEP_RNN_CUDA_ARCHITECTURES})
-  list(APPEND architectures -gencode arch=compute_${first},code=sm_${architecture})
-endforeach()
 
 # Products and sums are not fused, as nowhere else in this project: what is bound by memory anyway rounds as on the CPU.
 set(DEEP_RNN_FATBIN ${CMAKE_CURRENT_BINARY_DIR}/kernels.fatbin)

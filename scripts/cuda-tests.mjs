@@ -1,6 +1,7 @@
 // Tests the CUDA backend without a GPU, on the stand-in of native/test/gpu_shim: `cuda-tests.mjs [eager|lazy|random ...]`, lazy
 // when nothing is named. Takes the addon that `npm run build` made; says so where that has no CUDA backend, and fails under CI.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,7 +45,9 @@ if (report.startsWith('backend:')) {
 run('cmake', ['-S', '.', '-B', 'build', '-DDEEP_RNN_GPU_SHIM=ON']);
 run('cmake', ['--build', 'build', '--target', 'gpu_shim', 'gpu_shim_tests', '--config', 'Release']);
 const shim = join(root, 'build', 'gpu_shim');
-run(join(shim, 'gpu_shim_descriptors_test'), [shim]);
+const cudnn = join(root, 'build-nvidia', 'nvidia', 'cudnn', 'lib');
+const real = existsSync(cudnn) ? { DEEP_RNN_REAL_CUDNN: process.env.DEEP_RNN_REAL_CUDNN ?? cudnn } : {};
+run(join(shim, 'gpu_shim_descriptors_test'), [shim], real);
 run(join(shim, 'gpu_shim_mistakes_test'), [shim]);
 for (const order of named.length > 0 ? named : ['lazy']) {
   console.log(`CUDA backend on the GPU shim, order ${order}`);

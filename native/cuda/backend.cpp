@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "cuda/fatbin.h"
 #include "cuda/generate.h"
 #include "cuda/primitives.h"
 #include "cuda/rnn_params.h"
@@ -19,7 +20,7 @@ std::unique_ptr<Backend> make_cuda_backend() {
 
 std::string cuda_report() {
   const cuda::Libraries& libraries = cuda::libraries();
-  std::string report;
+  std::string report = std::string("kernels: ") + cuda::fatbin_targets() + "\n";
   const auto add = [&](const cuda::Library& library, const std::string& version) {
     report += library.name + ": ";
     report += library.failure.empty() ? (version.empty() ? "" : version + ", ") + library.path : "missing: " + library.failure;

@@ -87,9 +87,8 @@ class Generator {
 
   void draw(int64_t number) {
     const SampleDesc sample = {desc_.vocabulary, desc_.temperature, desc_.top_k, desc_.top_p, desc_.seed, desc_.offset, number};
-    Launch one_block;
-    one_block.block_x = kSampleThreads;
-    DEEP_RNN_LAUNCH_FLOATING(gpu_, one_block, stack_.dtype, sample, sample, logits_, workspace_, nullptr, args_.tokens, fed_);
+    DEEP_RNN_LAUNCH_FLOATING(gpu_, over_classes(desc_.vocabulary), stack_.dtype, sample, sample, logits_, workspace_, nullptr,
+                             args_.tokens, fed_);
   }
 
   Gpu& gpu_;

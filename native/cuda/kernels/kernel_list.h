@@ -150,7 +150,7 @@ DEEP_RNN_BITS(replace_empty, (int64_t layers, int64_t batch, int64_t width, cons
 // sampler.cu
 
 // logits [vocabulary]; tokens[n] = latest[0] = the token drawn, n being desc.number, or *cursor where that is not null, which
-// is then one more. workspace: sample_workspace_bytes(). One block of kSampleThreads.
+// is then one more. workspace: sample_workspace_bytes(). Launched as over_classes() says.
 DEEP_RNN_FLOATING(sample,
                   (SampleDesc desc, const void* logits, void* workspace, int64_t* cursor, int32_t* tokens, int32_t* latest))
 

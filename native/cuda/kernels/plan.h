@@ -12,7 +12,7 @@
 namespace deep_rnn::cuda {
 
 constexpr unsigned kThreads = 256;        // of a block, unless a plan says otherwise
-constexpr unsigned kSampleThreads = 512;  // of the one block of sample
+constexpr unsigned kSampleThreads = 512;  // of the one block of sample, at most
 constexpr unsigned kScanThreads = 1024;   // of the one block of sort_offsets
 constexpr int64_t kWarpColumns = 1024;    // rows up to this width get a warp, wider ones a block
 constexpr int64_t kPiece = 32;            // sorted rows that scatter_pieces adds up without a pause
@@ -202,6 +202,13 @@ DEEP_RNN_EVERYWHERE inline int64_t sample_slots(int64_t vocabulary) {
   int64_t slots = 1;
   while (slots < vocabulary) slots *= 2;
   return slots;
+}
+
+// One block, no larger than the classes can keep busy: its barriers are what drawing takes time for.
+inline Launch over_classes(int64_t vocabulary) {
+  Launch launch;
+  launch.block_x = unsigned(std::max<int64_t>(32, std::min<int64_t>(sample_slots(vocabulary), kSampleThreads)));
+  return launch;
 }
 
 inline size_t sample_workspace_bytes(int64_t vocabulary) {

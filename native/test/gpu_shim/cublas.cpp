@@ -33,9 +33,12 @@ cublasStatus_t gemm(const char* call, cublasHandle_t handle, cublasOperation_t o
   check(b, tb ? n : k, tb ? k : n, ldb, stride_b, "B");
   check(c, m, n, ldc, stride_c, "C");
   push(handle->stream, call, [=, alpha = double(*alpha), beta = double(*beta)] {
+    // Without columns to add up, a and b need not be anywhere.
+    const E *host_a = k > 0 ? host(a) : nullptr, *host_b = k > 0 ? host(b) : nullptr;
+    E* host_c = host(c);
     for (int one = 0; one < batch; one++) {
-      const E *from_a = a + one * stride_a, *from_b = b + one * stride_b;
-      E* to = c + one * stride_c;
+      const E *from_a = host_a + one * stride_a, *from_b = host_b + one * stride_b;
+      E* to = host_c + one * stride_c;
       for (int j = 0; j < n; j++)
         for (int i = 0; i < m; i++) {
           double sum = 0;

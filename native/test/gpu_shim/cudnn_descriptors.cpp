@@ -138,7 +138,7 @@ cudnnStatus_t cudnnSetDropoutDescriptor(cudnnDropoutDescriptor_t dropout, cudnnH
     Memory::all().check(states, bytes, __func__, "the states");
     push(handle->stream, __func__, [=] {
       const uint64_t values[2] = {seed, 0};
-      std::memcpy(states, values, sizeof values);
+      std::memcpy(host(states), values, sizeof values);
     });
   }
   *dropout = {true, probability, states, bytes};

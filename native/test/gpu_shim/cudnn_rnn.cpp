@@ -77,6 +77,14 @@ void check_optional(const void* data, size_t bytes, const char* call, const char
 
 ReserveHeader& header_of(const RnnPass& pass) { return *reinterpret_cast<ReserveHeader*>(pass.reserve); }
 
+// The pass with addresses that queued work can use.
+RnnPass on_host(RnnPass pass) {
+  for (const void** data : {&pass.x, &pass.hx, &pass.cx, &pass.weights, &pass.dy, &pass.dhy, &pass.dcy}) *data = host(*data);
+  for (void** data : {&pass.y, &pass.hy, &pass.cy, &pass.dx, &pass.dhx, &pass.dcx, &pass.dweights}) *data = host(*data);
+  pass.reserve = host(pass.reserve);
+  return pass;
+}
+
 void expect(bool holds, const char* call, const char* rule) { demand(holds, call, rule); }
 
 }  // namespace
@@ -116,29 +124,30 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, cu
   // Inference does not drop.
   pass.dropout = keeps ? double(rnn->dropout->probability) : 0;
   void* states = rnn->dropout->states;
-  push(handle->stream, call, [=]() mutable {
-    std::memset(work, 0xFF, work_bytes);
+  push(handle->stream, call, [=, given = pass] {
+    RnnPass pass = on_host(given);
+    std::memset(host(work), 0xFF, work_bytes);
     std::vector<double> own;
     if (keeps) {
-      std::memset(reserve, 0xFF, reserve_bytes);
+      std::memset(host(reserve), 0xFF, reserve_bytes);
     } else {
       own.resize(reserve_doubles(pass.rnn, pass.x_shape));
       pass.reserve = own.data();
     }
     if (pass.dropout > 0) {
       // Masks follow from the seed and from how many passes there were since it was set.
-      auto* values = static_cast<uint64_t*>(states);
+      auto* values = static_cast<uint64_t*>(host(states));
       pass.dropout_seed = values[0] + values[1]++ * 0x9E3779B97F4A7C15u;
     }
     pass.forward();
     if (!keeps) return;
     header_of(pass) = {kAfterForward,
                        configuration_of(pass.rnn, pass.x_shape, pass.dropout),
-                       checksum(x, data_bytes(pass.x_shape)),
-                       checksum(y, data_bytes(pass.y_shape)),
-                       checksum(weights, weight_bytes),
-                       checksum(hx, h_bytes(pass)),
-                       checksum(cx, c_bytes(pass))};
+                       checksum(pass.x, data_bytes(pass.x_shape)),
+                       checksum(pass.y, data_bytes(pass.y_shape)),
+                       checksum(pass.weights, weight_bytes),
+                       checksum(pass.hx, h_bytes(pass)),
+                       checksum(pass.cx, c_bytes(pass))};
   });
   return CUDNN_STATUS_SUCCESS;
 }
@@ -164,16 +173,17 @@ cudnnStatus_t cudnnRNNBackwardData_v8(cudnnHandle_t handle, cudnnRNNDescriptor_t
     check_optional(state, c_bytes(pass), call, "cx, dcy or dcx");
   pass.hx = hx, pass.cx = cx, pass.dy = dy, pass.dx = dx, pass.dhy = dhy, pass.dhx = dhx, pass.dcy = dcy, pass.dcx = dcx;
   pass.dropout = double(rnn->dropout->probability);
-  push(handle->stream, call, [=] {
+  push(handle->stream, call, [=, given = pass] {
+    const RnnPass pass = on_host(given);
     ReserveHeader& header = header_of(pass);
     expect(header.state == kAfterForward, call, "the reserve space holds no forward pass in training mode that awaits this");
     expect(header.configuration == configuration_of(pass.rnn, pass.x_shape, pass.dropout), call,
            "the reserve space was written with another configuration");
-    expect(header.y == checksum(y, data_bytes(pass.y_shape)), call, "y has changed since the forward pass");
-    expect(header.weights == checksum(weights, weight_bytes), call, "the weights have changed since the forward pass");
-    expect(header.hx == checksum(hx, h_bytes(pass)), call, "hx has changed since the forward pass");
-    expect(header.cx == checksum(cx, c_bytes(pass)), call, "cx has changed since the forward pass");
-    std::memset(work, 0xFF, work_bytes);
+    expect(header.y == checksum(host(y), data_bytes(pass.y_shape)), call, "y has changed since the forward pass");
+    expect(header.weights == checksum(pass.weights, weight_bytes), call, "the weights have changed since the forward pass");
+    expect(header.hx == checksum(pass.hx, h_bytes(pass)), call, "hx has changed since the forward pass");
+    expect(header.cx == checksum(pass.cx, c_bytes(pass)), call, "cx has changed since the forward pass");
+    std::memset(host(work), 0xFF, work_bytes);
     pass.backward_data();
     header.state = kAfterData;
   });
@@ -197,16 +207,17 @@ cudnnStatus_t cudnnRNNBackwardWeights_v8(cudnnHandle_t handle, cudnnRNNDescripto
   check_optional(hx, h_bytes(pass), call, "hx");
   pass.x = x, pass.hx = hx, pass.dweights = dweights;
   pass.dropout = double(rnn->dropout->probability);
-  push(handle->stream, call, [=] {
+  push(handle->stream, call, [=, given = pass] {
+    const RnnPass pass = on_host(given);
     ReserveHeader& header = header_of(pass);
     expect(header.state == kAfterData, call,
            "cudnnRNNBackwardData_v8 on the same reserve space comes first, and this comes once");
     expect(header.configuration == configuration_of(pass.rnn, pass.x_shape, pass.dropout), call,
            "the reserve space was written with another configuration");
-    expect(header.x == checksum(x, data_bytes(pass.x_shape)), call, "x has changed since the forward pass");
-    expect(header.y == checksum(y, data_bytes(pass.y_shape)), call, "y has changed since the forward pass");
-    expect(header.hx == checksum(hx, h_bytes(pass)), call, "hx has changed since the forward pass");
-    std::memset(work, 0xFF, work_bytes);
+    expect(header.x == checksum(pass.x, data_bytes(pass.x_shape)), call, "x has changed since the forward pass");
+    expect(header.y == checksum(host(y), data_bytes(pass.y_shape)), call, "y has changed since the forward pass");
+    expect(header.hx == checksum(pass.hx, h_bytes(pass)), call, "hx has changed since the forward pass");
+    std::memset(host(work), 0xFF, work_bytes);
     pass.backward_weights();
     header.state = kSpent;
   });

@@ -17,6 +17,13 @@
 
 namespace deep_rnn::gpu_shim {
 
+// Compiled once more for wider vectors, which the processor chooses from when the program starts.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define DEEP_RNN_SHIM_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define DEEP_RNN_SHIM_WIDE
+#endif
+
 [[noreturn]] void violation(const std::string& what);
 
 inline void demand(bool holds, const char* call, const std::string& rule) {
@@ -28,7 +35,7 @@ uint64_t setting(const char* name, uint64_t otherwise);
 // Held by every entry point: programs may call from several threads.
 std::recursive_mutex& everything();
 
-// Device memory: nobody but queued work can touch it, and fresh memory is full of NaN.
+// Device memory has addresses that mean nothing to the host: only queued work translates them. Fresh memory is full of NaN.
 class Memory {
  public:
   static Memory& all();
@@ -38,19 +45,27 @@ class Memory {
   void free(void* data);
   // Demands that the range lies inside one live allocation.
   void check(const void* data, size_t bytes, const char* call, const std::string& operand) const;
+  // Demands that nothing was written around the allocation that `data` lies in.
+  void check_margins(const void* data, const char* call, const std::string& operand) const;
   bool pinned(const void* data, size_t bytes) const;
   void* allocate_host(size_t bytes);
   void free_host(void* data);
 
-  // The memory is open while one of these lives.
-  class Access {
-   public:
-    Access();
-    ~Access();
-    Access(const Access&) = delete;
-    Access& operator=(const Access&) = delete;
-  };
+  // Where the host finds what stands at an address of the device, null for null. For queued work alone.
+  template <class T>
+  T* host(T* device) const {
+    return reinterpret_cast<T*>(at(uintptr_t(device)));
+  }
+
+ private:
+  char* at(uintptr_t address) const;
 };
+
+// The same for short.
+template <class T>
+T* host(T* device) {
+  return Memory::all().host(device);
+}
 
 bool is_context_current();
 bool exists(CUstream stream);

@@ -1,4 +1,5 @@
 // The driver: context, memory, streams, events, modules and launches.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -59,7 +60,6 @@ void run_first(CUstream stream) {
 // Runs the stream's work until `reached`, as far as the order wishes in the company of other streams' work.
 template <class Reached>
 void run_until(CUstream stream, Reached reached) {
-  const Memory::Access access;
   while (!reached()) {
     std::vector<CUstream> ready;
     for (CUstream other : device().streams)
@@ -239,7 +239,7 @@ CUresult cuMemcpyHtoDAsync(CUdeviceptr to, const void* from, size_t bytes, CUstr
   DEEP_RNN_SHIM_ENTRY;
   Memory::all().check(pointer(to), bytes, call, "the destination");
   demand(Memory::all().pinned(from, bytes), call, "the source is not pinned");
-  push(stream, call, [=] { std::memcpy(pointer(to), from, bytes); });
+  push(stream, call, [=] { std::memcpy(host(pointer(to)), from, bytes); });
   return CUDA_SUCCESS;
 }
 CUresult cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t bytes, CUstream stream) {
@@ -247,7 +247,7 @@ CUresult cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t bytes, CUstream st
   Memory::all().check(pointer(from), bytes, call, "the source");
   demand(Memory::all().pinned(to, bytes), call, "the destination is not pinned");
   std::memset(to, 0xFF, bytes);  // what is read before the stream was waited for
-  push(stream, call, [=] { std::memcpy(to, pointer(from), bytes); });
+  push(stream, call, [=] { std::memcpy(to, host(pointer(from)), bytes); });
   return CUDA_SUCCESS;
 }
 CUresult cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
@@ -255,16 +255,14 @@ CUresult cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstr
   Memory::all().check(pointer(to), bytes, call, "the destination");
   Memory::all().check(pointer(from), bytes, call, "the source");
   demand(to + bytes <= from || from + bytes <= to, call, "source and destination overlap");
-  push(stream, call, [=] { std::memcpy(pointer(to), pointer(from), bytes); });
+  push(stream, call, [=] { std::memcpy(host(pointer(to)), host(pointer(from)), bytes); });
   return CUDA_SUCCESS;
 }
 CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream) {
   DEEP_RNN_SHIM_ENTRY;
   Memory::all().check(pointer(to), count * 4, call, "the destination");
   demand(to % 4 == 0, call, "the destination is not aligned");
-  push(stream, call, [=] {
-    for (size_t i = 0; i < count; i++) static_cast<unsigned*>(pointer(to))[i] = value;
-  });
+  push(stream, call, [=] { std::fill_n(static_cast<unsigned*>(host(pointer(to))), count, value); });
   return CUDA_SUCCESS;
 }
 
@@ -350,23 +348,33 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
   demand(block_x > 0 && block_y > 0 && block_z > 0 && block_x * block_y * block_z <= 1024, kernel.name,
          "the block is not allowed");
   // Arguments are copied now, as the real driver does; 16 bytes keep any of them aligned.
-  auto copies = std::make_shared<std::vector<std::vector<uint64_t>>>();
+  std::vector<std::vector<uint64_t>> copies;
   for (size_t i = 0; i < kernel.parameters.size(); i++) {
-    const size_t bytes = kernel.parameters[i].bytes;
-    std::vector<uint64_t> copy((bytes + 7) / 8, 0);
-    std::memcpy(copy.data(), arguments[i], bytes);
-    if (kernel.parameters[i].pointer && copy[0] != 0)
-      Memory::all().check(pointer(copy[0]), 1, kernel.name, "argument " + std::to_string(i));
-    copies->push_back(std::move(copy));
+    std::vector<uint64_t> copy((kernel.parameters[i].bytes + 7) / 8, 0);
+    std::memcpy(copy.data(), arguments[i], kernel.parameters[i].bytes);
+    for (size_t offset : kernel.parameters[i].addresses)
+      if (copy[offset / 8] != 0)
+        Memory::all().check(pointer(copy[offset / 8]), 1, kernel.name, "argument " + std::to_string(i));
+    copies.push_back(std::move(copy));
   }
-  push(stream, kernel.name, [=, &kernel] {
+  push(stream, kernel.name, [=, &kernel, copies = std::move(copies)] {
+    std::vector<std::vector<uint64_t>> translated = copies;
     std::vector<void*> addresses;
-    for (std::vector<uint64_t>& copy : *copies) addresses.push_back(copy.data());
+    const auto each_address = [&](auto visit) {
+      for (size_t i = 0; i < copies.size(); i++)
+        for (size_t offset : kernel.parameters[i].addresses)
+          if (const uint64_t address = copies[i][offset / 8]) visit(i, pointer(address), translated[i][offset / 8]);
+    };
+    each_address([](size_t, void* device, uint64_t& place) { place = uint64_t(host(device)); });
+    for (std::vector<uint64_t>& argument : translated) addresses.push_back(argument.data());
     try {
       deep_rnn::host_cuda::launch(kernel, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, addresses.data(), schedule());
     } catch (const std::exception& failure) {
       violation(std::string(kernel.name) + ": " + failure.what());
     }
+    each_address([&](size_t i, void* device, uint64_t&) {
+      Memory::all().check_margins(device, kernel.name, "argument " + std::to_string(i));
+    });
   });
   return CUDA_SUCCESS;
 }

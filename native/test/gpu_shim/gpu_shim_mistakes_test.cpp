@@ -147,6 +147,15 @@ void memory_mistakes() {
     const std::vector<char> host(65);
     gpu.upload(allocate(gpu, 64), host.data(), host.size());
   });
+  expect("a kernel writes past its allocation", kAborted, "written behind its allocation",
+         [](Gpu& gpu) { fill(gpu, DType::float32, 17, 1, allocate(gpu, 64)); });
+  expect("queued work uses memory that was freed", kAborted, "memory that was freed", [](Gpu& gpu) {
+    CUstream other = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cuStreamCreate, &other, CU_STREAM_NON_BLOCKING);
+    void* memory = allocate(gpu, 64);
+    gpu.zero(memory, 64);
+    gpu.api().cuMemFree(address(memory));
+  });
   expect("a copy from pageable memory", kAborted, "not pinned", [](Gpu& gpu) {
     const std::vector<char> host(64);
     gpu.api().cuMemcpyHtoDAsync(address(allocate(gpu, 64)), host.data(), 64, gpu.stream());

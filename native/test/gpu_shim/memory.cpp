@@ -1,53 +1,60 @@
-#include <sys/mman.h>
-
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 
 #include "gpu_shim/device.h"
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(data, bytes) (void)0
-#define ASAN_UNPOISON_MEMORY_REGION(data, bytes) (void)0
-#endif
 
 namespace deep_rnn::gpu_shim {
 
 namespace {
 
-// Addresses are never used twice while anything lives, so a stale pointer is never a good one.
-constexpr size_t kAddresses = size_t(1) << 36, kDeviceBytes = size_t(3) << 30, kAlignment = 512, kPage = 4096;
+// No program has anything there, on x86-64 and arm64 alike. Addresses are never used twice.
+constexpr uintptr_t kFirstAddress = uintptr_t(0xD5) << 48;
+constexpr size_t kDeviceBytes = size_t(3) << 30, kAlignment = 512;
+// In front of and behind each block, full of NaN like fresh memory: what a kernel must neither change nor rely on.
+constexpr size_t kMargin = 512;
+
+struct Free {
+  void operator()(char* memory) const { std::free(memory); }
+};
+
+struct Block {
+  size_t bytes;
+  std::unique_ptr<char, Free> memory;  // kMargin, the block, kMargin
+  char* begin() const { return memory.get() + kMargin; }
+};
 
 struct Arena {
-  char* base = nullptr;
-  size_t top = 0, live = 0;
-  int open = 0;
-  std::map<const char*, size_t> blocks, host;
+  uintptr_t next = kFirstAddress;
+  size_t live = 0;
+  std::map<uintptr_t, Block> blocks;
+  std::map<const char*, size_t> host;
 };
 
 Arena& arena() {
   static Arena& one = *new Arena;
-  if (!one.base) {
-    void* memory = mmap(nullptr, kAddresses, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) violation("the shim cannot reserve addresses");
-    one.base = static_cast<char*>(memory);
-  }
   return one;
 }
 
-size_t pages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+size_t rounded(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-void protect(int protection) {
-  if (arena().top > 0) mprotect(arena().base, pages(arena().top), protection);
+// The last one that begins at or below.
+template <class Address, class Value>
+const std::pair<const Address, Value>* below(const std::map<Address, Value>& blocks, Address address) {
+  auto block = blocks.upper_bound(address);
+  return block == blocks.begin() ? nullptr : &*--block;
 }
 
-bool inside(const std::map<const char*, size_t>& blocks, const void* data, size_t bytes) {
-  const char* begin = static_cast<const char*>(data);
-  auto block = blocks.upper_bound(begin);
-  if (block == blocks.begin()) return false;
-  --block;
-  return begin + bytes <= block->first + block->second;
+// Null unless the range lies inside one block.
+const std::pair<const uintptr_t, Block>* block_of(const void* data, size_t bytes) {
+  const auto* block = below(arena().blocks, uintptr_t(data));
+  return block && uintptr_t(data) + bytes <= block->first + block->second.bytes ? block : nullptr;
+}
+
+bool is_untouched(const char* margin) {
+  return std::all_of(margin, margin + kMargin, [](char byte) { return byte == '\xFF'; });
 }
 
 }  // namespace
@@ -57,55 +64,52 @@ Memory& Memory::all() {
   return one;
 }
 
-Memory::Access::Access() {
-  if (arena().open++ == 0) protect(PROT_READ | PROT_WRITE);
-}
-Memory::Access::~Access() {
-  if (--arena().open == 0) protect(PROT_NONE);
-}
-
 void* Memory::allocate(size_t bytes) {
   Arena& one = arena();
-  if (one.blocks.empty() && one.open == 0) one.top = 0;
-  // A gap after each block, where nothing lives.
-  const size_t begin = (one.top + kAlignment - 1) / kAlignment * kAlignment;
-  if (bytes > kDeviceBytes - one.live || begin + bytes + kAlignment > kAddresses) return nullptr;
-  char* data = one.base + begin;
-  one.top = begin + bytes + kAlignment;
+  if (bytes > kDeviceBytes - one.live) return nullptr;
+  const size_t whole = rounded(bytes) + 2 * kMargin;
+  Block block{bytes, std::unique_ptr<char, Free>(static_cast<char*>(std::aligned_alloc(kAlignment, whole)))};
+  if (!block.memory) return nullptr;
+  std::memset(block.memory.get(), 0xFF, whole);
+  const uintptr_t address = one.next;
+  one.next += rounded(bytes) + kAlignment;
   one.live += bytes;
-  one.blocks[data] = bytes;
-  if (one.open > 0) protect(PROT_READ | PROT_WRITE);
-  const Access access;
-  ASAN_UNPOISON_MEMORY_REGION(data, bytes);
-  std::memset(data, 0xFF, bytes);
-  ASAN_POISON_MEMORY_REGION(data + bytes, kAlignment);
-  return data;
+  one.blocks.emplace(address, std::move(block));
+  return reinterpret_cast<void*>(address);
 }
 
 void Memory::free(void* data) {
-  Arena& one = arena();
-  const auto block = one.blocks.find(static_cast<const char*>(data));
-  demand(block != one.blocks.end(), "cuMemFree", "not the address of an allocation (freed twice?)");
-  const size_t bytes = block->second;
-  ASAN_UNPOISON_MEMORY_REGION(data, bytes);
-  {
-    const Access access;
-    std::memset(data, 0xFF, bytes);
-  }
-  ASAN_POISON_MEMORY_REGION(data, bytes);
-  // Whole pages inside go back to the system.
-  const uintptr_t begin = (uintptr_t(data) + kPage - 1) / kPage * kPage, end = (uintptr_t(data) + bytes) / kPage * kPage;
-  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-  one.live -= bytes;
-  one.blocks.erase(block);
+  const auto block = arena().blocks.find(uintptr_t(data));
+  demand(block != arena().blocks.end(), "cuMemFree", "not the address of an allocation (freed twice?)");
+  check_margins(data, "cuMemFree", "the block");
+  arena().live -= block->second.bytes;
+  arena().blocks.erase(block);
 }
 
 void Memory::check(const void* data, size_t bytes, const char* call, const std::string& operand) const {
-  demand(inside(arena().blocks, data, bytes), call,
+  demand(block_of(data, bytes) != nullptr, call,
          operand + " does not lie inside one device allocation (" + std::to_string(bytes) + " bytes)");
 }
 
-bool Memory::pinned(const void* data, size_t bytes) const { return inside(arena().host, data, bytes); }
+void Memory::check_margins(const void* data, const char* call, const std::string& operand) const {
+  const auto* block = block_of(data, 0);
+  demand(block != nullptr, call, operand + " was freed");
+  const Block& one = block->second;
+  demand(is_untouched(one.begin() - kMargin), call, operand + ": something was written in front of its allocation");
+  demand(is_untouched(one.begin() + one.bytes), call, operand + ": something was written behind its allocation");
+}
+
+char* Memory::at(uintptr_t address) const {
+  if (address == 0) return nullptr;
+  const auto* block = block_of(reinterpret_cast<void*>(address), 0);
+  if (!block) violation("queued work uses memory that was freed, or no memory of the device at all");
+  return block->second.begin() + (address - block->first);
+}
+
+bool Memory::pinned(const void* data, size_t bytes) const {
+  const auto* block = below(arena().host, static_cast<const char*>(data));
+  return block && static_cast<const char*>(data) + bytes <= block->first + block->second;
+}
 
 void* Memory::allocate_host(size_t bytes) {
   void* data = std::malloc(bytes);

@@ -68,7 +68,7 @@ size_t vector_of(const cudnnRNNDataStruct& data, int step, int sequence) {
   return before + size_t(sequence);
 }
 
-void multiply_add(int rows, int columns, const double* matrix, const double* v, double* sums) {
+DEEP_RNN_SHIM_WIDE void multiply_add(int rows, int columns, const double* matrix, const double* v, double* sums) {
   for (int i = 0; i < rows; i++) {
     double sum = 0;
     for (int j = 0; j < columns; j++) sum += matrix[size_t(i) * size_t(columns) + size_t(j)] * v[j];
@@ -76,12 +76,12 @@ void multiply_add(int rows, int columns, const double* matrix, const double* v, 
   }
 }
 
-void multiply_add_transposed(int rows, int columns, const double* matrix, const double* v, double* sums) {
+DEEP_RNN_SHIM_WIDE void multiply_add_transposed(int rows, int columns, const double* matrix, const double* v, double* sums) {
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < columns; j++) sums[j] += matrix[size_t(i) * size_t(columns) + size_t(j)] * v[i];
 }
 
-void add_outer(int rows, int columns, const double* left, const double* right, double* matrix) {
+DEEP_RNN_SHIM_WIDE void add_outer(int rows, int columns, const double* left, const double* right, double* matrix) {
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < columns; j++) matrix[size_t(i) * size_t(columns) + size_t(j)] += left[i] * right[j];
 }

@@ -8,6 +8,7 @@ namespace deep_rnn::host_cuda {
 class Stacks {
  public:
   static constexpr size_t kBytes = 256 * 1024;
+  static constexpr size_t kGuard = 64 * 1024;  // a multiple of every page size
   explicit Stacks(size_t count);
   ~Stacks();
   Stacks(const Stacks&) = delete;
@@ -16,7 +17,6 @@ class Stacks {
   size_t count() const { return count_; }
 
  private:
-  static constexpr size_t kGuard = 64 * 1024;  // a multiple of every page size
   size_t count_;
   char* memory_;
 };

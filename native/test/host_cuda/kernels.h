@@ -39,10 +39,12 @@ class Launcher {
   void operator()(const std::string& name, const cuda::Launch& shape, Arguments... arguments) const {
     const host_cuda::Kernel* kernel = host_cuda::find(name);
     check(kernel != nullptr, "there is no kernel " + name);
-    const std::vector<host_cuda::Parameter> given = {{sizeof(Arguments), std::is_pointer_v<Arguments>}...};
-    check(given.size() == kernel->parameters.size(), name + " takes another number of arguments");
-    for (size_t i = 0; i < given.size(); i++)
-      check(given[i].bytes == kernel->parameters[i].bytes && given[i].pointer == kernel->parameters[i].pointer,
+    const std::vector<size_t> bytes = {sizeof(Arguments)...};
+    const std::vector<bool> is_pointer = {std::is_pointer_v<Arguments>...};
+    check(bytes.size() == kernel->parameters.size(), name + " takes another number of arguments");
+    for (size_t i = 0; i < bytes.size(); i++)
+      check(bytes[i] == kernel->parameters[i].bytes &&
+                is_pointer[i] == (kernel->parameters[i].addresses == std::vector<size_t>{0}),
             name + " takes another type of argument " + std::to_string(i));
     void* addresses[] = {const_cast<void*>(static_cast<const void*>(&arguments))...};
     host_cuda::launch(*kernel, {shape.grid_x, shape.grid_y, 1}, {shape.block_x, shape.block_y, 1}, addresses, schedule_);

@@ -19,10 +19,10 @@ namespace {
 constexpr unsigned kWarp = 32, kMostThreads = 1024;
 constexpr size_t kMostShared = 48 * 1024;
 
-enum class State { ready, at_barrier, at_warp, done };
+enum class State { fresh, ready, at_barrier, at_warp, done };
 
 struct Thread {
-  Fiber fiber;
+  Fiber* fiber;  // that it stands in the middle of
   Index index;
   State state;
   // Of the meeting that it waits for.
@@ -52,16 +52,28 @@ std::string where(const char* place) {
   return slash ? slash + 1 : place;
 }
 
+// Most sites are literals that exist once.
+bool same_place(const char* a, const char* b) { return a == b || std::strcmp(a, b) == 0; }
+
 std::string standing(const Thread& thread) {
   if (thread.state == State::done) return "has ended";
   return (thread.state == State::at_barrier ? "waits for the block at " : "is at ") + where(thread.place);
 }
 
+// Fibers and their stacks, one for each thread of a block.
+struct Crew {
+  Fiber fibers[kMostThreads];
+  Thread threads[kMostThreads];
+  const Stacks stacks{kMostThreads};
+};
+
 // One block: its threads, and who runs next.
 class Block {
  public:
-  Block(Thread* threads, unsigned count, const Schedule& schedule, std::mt19937_64& random)
-      : threads_(threads), count_(count), left_(count), schedule_(schedule), random_(random) {}
+  Block(Crew& crew, unsigned count, const Schedule& schedule, std::mt19937_64& random)
+      : crew_(crew), threads_(crew.threads), count_(count), left_(count), schedule_(schedule), random_(random) {
+    for (unsigned t = 0; t < count; t++) threads_[t].state = State::fresh;
+  }
 
   void run() {
     while (left_ > 0) {
@@ -83,7 +95,7 @@ class Block {
     candidates_.clear();
     for (unsigned warp = 0; warp < warps(); warp++)
       for (unsigned number = 0; number < kWarp; number++)
-        if (lane(warp, number).state == State::ready) {
+        if (can_run(lane(warp, number))) {
           candidates_.push_back(warp);
           break;
         }
@@ -102,22 +114,54 @@ class Block {
     }
   }
 
+  static bool can_run(const Thread& thread) { return thread.state == State::fresh || thread.state == State::ready; }
+
+  // The lane that is the i-th to run.
+  Thread& in_order(unsigned i) {
+    // 13 has no factor in common with 32.
+    const unsigned number = schedule_.order == Order::reverse    ? kWarp - 1 - i
+                            : schedule_.order == Order::shuffled ? (start_ + 13 * i) % kWarp
+                                                                 : i;
+    return lane(warp_, number);
+  }
+
   void run_lanes(unsigned warp) {
-    const unsigned start = schedule_.order == Order::shuffled ? unsigned(random_() % kWarp) : 0;
-    for (unsigned i = 0; i < kWarp; i++) {
-      // 13 has no factor in common with 32.
-      const unsigned number = schedule_.order == Order::reverse    ? kWarp - 1 - i
-                              : schedule_.order == Order::shuffled ? (start + 13 * i) % kWarp
-                                                                   : i;
-      Thread& thread = lane(warp, number);
+    warp_ = warp;
+    start_ = schedule_.order == Order::shuffled ? unsigned(random_() % kWarp) : 0;
+    for (next_ = 0; next_ < kWarp;) {
+      Thread& thread = in_order(next_);
+      if (thread.state == State::fresh) {
+        const size_t number = size_t(&thread - threads_);
+        fiber_ = &crew_.fibers[number];
+        fiber_->start(
+            crew_.stacks.of(number), [](void* block) { static_cast<Block*>(block)->run_fresh(); }, this);
+        fiber_->resume();
+        continue;
+      }
+      next_++;
       if (thread.state != State::ready) continue;
-      current_thread = &thread;
-      threadIdx = thread.index;
-      thread.fiber.resume();
-      if (!thread.fiber.finished()) continue;
+      become(thread);
+      fiber_ = thread.fiber;
+      fiber_->resume();
+    }
+  }
+
+  // Threads that have not begun take turns on one fiber as long as they come to their ends without waiting for anybody. The
+  // first that waits keeps the fiber.
+  void run_fresh() {
+    while (next_ < kWarp && in_order(next_).state == State::fresh) {
+      Thread& thread = in_order(next_++);
+      become(thread);
+      thread.fiber = fiber_;
+      current_kernel->call(current_arguments);
       thread.state = State::done;
       left_--;
     }
+  }
+
+  static void become(Thread& thread) {
+    current_thread = &thread;
+    threadIdx = thread.index;
   }
 
   // What the threads of a warp came together for, if they did.
@@ -129,8 +173,7 @@ class Block {
     if (first->kind == Meeting::incomplete) violate("a mask that leaves lanes out at " + where(first->place));
     for (unsigned number = 0; number < kWarp; number++) {
       const Thread& thread = lane(warp, number);
-      if (thread.state == State::at_warp && thread.kind == first->kind && std::strcmp(thread.place, first->place) == 0)
-        continue;
+      if (thread.state == State::at_warp && thread.kind == first->kind && same_place(thread.place, first->place)) continue;
       violate("a warp meets at " + where(first->place) + " but lane " + std::to_string(number) + " " + standing(thread));
     }
     uint64_t values[kWarp], votes = 0;
@@ -153,20 +196,23 @@ class Block {
     const Thread& first = *std::find_if(threads_, threads_ + count_, waiting);
     for (unsigned i = 0; i < count_; i++) {
       const Thread& thread = threads_[i];
-      if (waiting(thread) && std::strcmp(thread.place, first.place) == 0) continue;
+      if (waiting(thread) && same_place(thread.place, first.place)) continue;
       violate("the block meets at " + where(first.place) + " but thread " + std::to_string(i) + " " + standing(thread));
     }
     for (unsigned i = 0; i < count_; i++) threads_[i].state = State::ready;
   }
 
-  Thread* threads_;
-  unsigned count_, left_, turn_ = 0;
+  Crew& crew_;
+  Thread* const threads_;
+  const unsigned count_;
+  unsigned left_, turn_ = 0;
   const Schedule& schedule_;
   std::mt19937_64& random_;
   std::vector<unsigned> candidates_;
+  // The warp that runs, where its order begins, who comes next in it, and on which fiber.
+  unsigned warp_ = 0, start_ = 0, next_ = 0;
+  Fiber* fiber_ = nullptr;
 };
-
-void run_thread(void*) { current_kernel->call(current_arguments); }
 
 }  // namespace
 
@@ -199,8 +245,7 @@ void SharedArray::enter() {
 void launch(const Kernel& kernel, Size grid, Size block, void** arguments, const Schedule& schedule) {
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
-  static const Stacks stacks(kMostThreads);
-  static const std::unique_ptr<Thread[]> threads(new Thread[kMostThreads]);
+  static const std::unique_ptr<Crew> crew(new Crew);
   current_kernel = &kernel;
   current_arguments = arguments;
   left_out = schedule.without;
@@ -217,17 +262,12 @@ void launch(const Kernel& kernel, Size grid, Size block, void** arguments, const
   std::iota(order.begin(), order.end(), uint64_t(0));
   if (schedule.order == Order::reverse) std::reverse(order.begin(), order.end());
   if (schedule.order == Order::shuffled) std::shuffle(order.begin(), order.end(), random);
+  for (unsigned t = 0; t < count; t++) crew->threads[t].index = {t % block.x, t / block.x % block.y, t / block.x / block.y};
   for (const uint64_t number : order) {
     blockIdx = {unsigned(number % grid.x), unsigned(number / grid.x % grid.y), unsigned(number / grid.x / grid.y)};
     block_number++;
     shared_bytes = 0;
-    for (unsigned t = 0; t < count; t++) {
-      Thread& thread = threads[t];
-      thread.index = {t % block.x, t / block.x % block.y, t / block.x / block.y};
-      thread.state = State::ready;
-      thread.fiber.start(stacks.of(t), run_thread, nullptr);
-    }
-    Block(threads.get(), unsigned(count), schedule, random).run();
+    Block(*crew, unsigned(count), schedule, random).run();
     if (shared_bytes > kMostShared) violate("uses " + std::to_string(shared_bytes) + " bytes of shared memory");
   }
 }

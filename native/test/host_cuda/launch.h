@@ -30,7 +30,7 @@ struct Size {
 
 struct Parameter {
   size_t bytes;
-  bool pointer;
+  std::vector<size_t> addresses;  // at which of its bytes addresses of device memory stand
 };
 
 struct Kernel {

@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <map>
 #include <type_traits>
 #include <utility>
@@ -9,13 +10,20 @@ namespace deep_rnn::host_cuda {
 
 namespace {
 
+template <class P>
+std::vector<size_t> addresses_in() {
+  if constexpr (std::is_pointer_v<P>) return {0};
+  if constexpr (std::is_same_v<P, cuda::Fault>) return {offsetof(cuda::Fault, key), offsetof(cuda::Fault, raised)};
+  return {};
+}
+
 template <auto kernel>
 struct Entry;
 
 template <class... P, void (*kernel)(P...)>
 struct Entry<kernel> {
   static Kernel describe(const char* name) {
-    return {name, {Parameter{sizeof(P), std::is_pointer_v<P>}...}, [](void** arguments) {
+    return {name, {Parameter{sizeof(P), addresses_in<P>()}...}, [](void** arguments) {
               call(arguments, std::index_sequence_for<P...>());
             }};
   }

@@ -170,9 +170,9 @@ void test_sample() {
               int64_t cursor = 0;
               for (int i = 0; i < draws; i++) {
                 const cuda::SampleDesc desc{vocabulary, temperature, top_k, top_p, 17, 1000, i};
-                launch("sample" + suffix<E>(), cuda::Launch{1, 1, cuda::kSampleThreads, 1}, desc,
-                       static_cast<const void*>(logits.data()), static_cast<void*>(workspace.data()),
-                       counted ? &cursor : static_cast<int64_t*>(nullptr), tokens.data(), tokens.data() + draws);
+                launch("sample" + suffix<E>(), cuda::over_classes(vocabulary), desc, static_cast<const void*>(logits.data()),
+                       static_cast<void*>(workspace.data()), counted ? &cursor : static_cast<int64_t*>(nullptr), tokens.data(),
+                       tokens.data() + draws);
               }
               check(cursor == (counted ? draws : 0), "sample counts the draws");
               return tokens;
@@ -225,7 +225,7 @@ void test_barriers() {
     std::vector<double> workspace = fresh<double>(int64_t(cuda::sample_workspace_bytes(700) / 8));
     int32_t tokens[2];
     for (int64_t i = 0; i < 3; i++) {
-      launch("sample_float32", cuda::Launch{1, 1, cuda::kSampleThreads, 1}, cuda::SampleDesc{700, 1, 0, 0.9, 3, 0, 0},
+      launch("sample_float32", cuda::over_classes(700), cuda::SampleDesc{700, 1, 0, 0.9, 3, 0, 0},
              static_cast<const void*>(x.data() + i), static_cast<void*>(workspace.data()), static_cast<int64_t*>(nullptr),
              tokens, tokens + 1);
       out[size_t(4990 + i)] = float(tokens[0]);

@@ -26,6 +26,10 @@ export const buildNative: Command = {
 Usage: deep-rnn build-native
 
 ${needs()}
+
+On Linux, with nvcc and NVIDIA's headers (cuda.h, cublas_v2.h, cudnn.h; the packages nvidia-cudnn-cu13 and nvidia-cublas of PyPI
+have the latter two), the CUDA backend is built as well. In the environment DEEP_RNN_CUDA=ON insists on it and OFF leaves it out;
+DEEP_RNN_NVIDIA_INCLUDE names folders of headers, separated by colons.
 `,
 
   async run(args) {

@@ -1,6 +1,7 @@
 /** What the binaries ask of the system that loads them: nothing newer than the floor, and nothing of NVIDIA's. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { load } from '../../src/native/load.js';
 import { readSharedObject } from '../helpers/elf.js';
@@ -14,6 +15,9 @@ const RELEASE_GLIBC = [2, 36];
 
 const LIBRARIES = /^(lib(c|m|dl|pthread|rt|stdc\+\+|gcc_s)\.so\.\d+|ld-linux.*\.so\.\d+)$/;
 const NVIDIA = /^(cu[A-Z]|cuda|cublas|cudnn|nvrtc|nccl|__cuda)/;
+
+/** What scripts/prepack.mjs asks of a package. */
+const { kernelsOf, published } = await import(pathToFileURL(join(root, 'scripts', 'kernels.mjs')).href);
 
 const numbers = (version: string) => version.split('.').map(Number);
 
@@ -57,6 +61,10 @@ describe.each(binaries)('%s', (name) => {
   test('links nothing but the system, and leaves no symbol of NVIDIA undefined', () => {
     expect(object.libraries.filter((library) => !LIBRARIES.test(library))).toEqual([]);
     expect(object.undefinedSymbols.filter((symbol) => NVIDIA.test(symbol))).toEqual([]);
+  });
+
+  test.runIf(isRelease && prebuilds.includes(name))('carries the CUDA kernels that are published', () => {
+    expect(kernelsOf(join(root, name))).toBe(published);
   });
 });
 

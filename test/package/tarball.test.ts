@@ -29,6 +29,14 @@ describe('the tarball', () => {
     expect(statSync(consumer.tarball).size).toBeLessThan(8e6);
   });
 
+  test('has nothing that NVIDIA wrote, and git ignores the folder where that is', () => {
+    const sources = filesOf(consumer.installed).filter((name) => name.startsWith('native/'));
+    expect(sources.length).toBeGreaterThan(50);
+    const wrote = /NVIDIA Corporation|CUDNN_LIBRARY_VERSION|CUBLASAPI/;
+    expect(sources.filter((name) => wrote.test(readFileSync(join(consumer.installed, name), 'latin1')))).toEqual([]);
+    expect(readFileSync(join(root, '.gitignore'), 'utf8')).toMatch(/^build-\*\/$/m);
+  });
+
   test('runs nothing when it is installed', () => {
     const installed = JSON.parse(readFileSync(join(consumer.installed, 'package.json'), 'utf8'));
     for (const script of ['preinstall', 'install', 'postinstall']) expect(installed.scripts).not.toHaveProperty(script);

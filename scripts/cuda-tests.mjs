@@ -19,6 +19,7 @@ const SUITES = [
   'test/optim/',
   'test/train/',
   'test/models/',
+  'test/verify/stand-in.test.ts',
 ];
 
 function run(command, args, env = {}) {

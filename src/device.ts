@@ -30,7 +30,11 @@ export interface DevicePeak {
   float32: number;
   /** The same with bfloat16 operands and float32 sums. */
   bfloat16: number;
-  /** Seconds that all threads take to wait for each other once; 0 for one thread. */
+  /** The same with operands in TF32; 0 on a CPU. */
+  tf32: number;
+  /** Bytes a second that copies within the device's memory read and write; 0 on a CPU, where it is not measured. */
+  copy: number;
+  /** Seconds that all threads take to wait for each other once: 0 for one thread; on a GPU from one kernel to the next. */
   barrier: number;
 }
 
@@ -101,9 +105,10 @@ export class Device implements Disposable {
    */
   async measurePeak(): Promise<DevicePeak> {
     this.checkOpen();
-    const numbers = new Float64Array(3);
+    const numbers = new Float64Array(5);
     await this.binding.measurePeak(this.id, numbers).catch(rethrowAsDeviceError);
-    return { float32: numbers[0], barrier: numbers[1], bfloat16: numbers[2] };
+    const [float32, barrier, bfloat16, tf32, copy] = numbers;
+    return { float32, bfloat16, tf32, copy, barrier };
   }
 
   /** Forgets a failed computation, so that the device can be used again. Tensors computed since then hold undefined values. */

@@ -13,6 +13,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     deep_rnn::addon::define_primitive_bindings(exports);
     deep_rnn::addon::define_fused_bindings(exports);
     deep_rnn::addon::define_rnn_bindings(exports);
+    deep_rnn::addon::define_diagnostic_bindings(exports);
   } catch (const std::exception& failure) {
     throw Napi::Error::New(env, failure.what());
   }

@@ -55,5 +55,6 @@ void define_device_bindings(Napi::Object exports);
 void define_primitive_bindings(Napi::Object exports);
 void define_fused_bindings(Napi::Object exports);
 void define_rnn_bindings(Napi::Object exports);
+void define_diagnostic_bindings(Napi::Object exports);
 
 }  // namespace deep_rnn::addon

@@ -32,11 +32,6 @@ Napi::Value open_device(Environment& environment, const Napi::CallbackInfo& info
   return Napi::Number::New(info.Env(), double(environment.open_device(std::move(device))));
 }
 
-Napi::Value cuda_report(Environment&, const Napi::CallbackInfo& info) {
-  const Arguments arguments(info, "cudaReport", 0);
-  return Napi::String::New(info.Env(), deep_rnn::cuda_report());
-}
-
 Napi::Value close_device(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "closeDevice", 1);
   environment.close_device(arguments.integer(0, "device", 0, kMaxSafeInteger));
@@ -96,13 +91,13 @@ Napi::Value synchronize(Environment& environment, const Napi::CallbackInfo& info
 Napi::Value measure_peak(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "measurePeak", 2);
   Device& device = device_argument(environment, arguments, 0);
-  arguments.numbers(1, "target", 3);
+  arguments.numbers(1, "target", 5);
   const auto measure = [](Backend& backend, unsigned char* results) {
     const Peak peak = backend.measure_peak();
-    const double numbers[] = {peak.float32, peak.barrier, peak.bfloat16};
+    const double numbers[] = {peak.float32, peak.barrier, peak.bfloat16, peak.tf32, peak.copy};
     std::memcpy(results, numbers, sizeof(numbers));
   };
-  return push_promise(environment, device, "measurePeak", arguments.value(1), 3 * sizeof(double), measure, info.Env());
+  return push_promise(environment, device, "measurePeak", arguments.value(1), 5 * sizeof(double), measure, info.Env());
 }
 
 Napi::Value alloc(Environment& environment, const Napi::CallbackInfo& info) {
@@ -158,7 +153,6 @@ Napi::Value read(Environment& environment, const Napi::CallbackInfo& info) {
 
 void define_device_bindings(Napi::Object exports) {
   define<open_device>(exports, "openDevice");
-  define<cuda_report>(exports, "cudaReport");
   define<close_device>(exports, "closeDevice");
   define<describe_device>(exports, "describeDevice");
   define<device_statistics>(exports, "deviceStatistics");

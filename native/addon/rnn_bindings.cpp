@@ -5,19 +5,21 @@
 
 #include "addon/bindings.h"
 #include "addon/operands.h"
+#include "addon/rnn_arguments.h"
 #include "core/describe.h"
 
 namespace deep_rnn::addon {
 
 namespace {
 
-constexpr int64_t kMaxSize = INT32_MAX;
 constexpr int64_t kMaxLayers = 1024;
 
 template <class Code>
 Code code(double number, const char* name) {
   return Code(check_integer(number, 0, int64_t(Code::count) - 1, std::string("registerRnn ") + name));
 }
+
+}  // namespace
 
 RnnDesc rnn_desc(const std::vector<double>& numbers) {
   RnnDesc desc;
@@ -55,11 +57,12 @@ RnnDesc rnn_desc(const std::vector<double>& numbers) {
   return desc;
 }
 
-// Bounds everything that a pass over T steps and B sequences holds, so that no product of the backend's overflows.
 void check_extent(const RnnDesc& desc, int64_t steps, int64_t batch, const char* function) {
   const int64_t widest = std::max(desc.input_size, desc.directions() * desc.hidden_size);
   checked_count({steps, batch, desc.layers, desc.directions(), int64_t(gates(desc.cell)) + 4, widest}, function);
 }
+
+namespace {
 
 Napi::Value register_rnn(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "registerRnn", 2);

@@ -17,7 +17,9 @@ namespace deep_rnn {
 struct Peak {
   double float32 = 0;   // operations a second of all threads together, a multiply-add counted as two
   double bfloat16 = 0;  // the same with operands in bfloat16 and sums in float32
-  double barrier = 0;   // seconds that all threads take to wait for each other once; 0 for one thread
+  double tf32 = 0;      // the same with operands in TF32; 0 where there is no such thing
+  double copy = 0;      // bytes a second that a copy from device memory to device memory reads and writes; 0: not measured
+  double barrier = 0;   // seconds that all threads take to wait for each other once; on a GPU a kernel's end; 0 for one thread
 };
 
 class Backend {
@@ -93,8 +95,5 @@ std::unique_ptr<Backend> make_cpu_backend(int threads);
 // The first GPU that the process may see. Throws Error with the reason where there is none, one of NVIDIA's libraries is
 // missing, or this build has no CUDA backend.
 std::unique_ptr<Backend> make_cuda_backend();
-
-// What the CUDA backend finds on this machine, in lines "name: what"; one line alone where the build has none.
-std::string cuda_report();
 
 }  // namespace deep_rnn

@@ -19,7 +19,7 @@
 
 #define DEEP_RNN_CUBLAS_API(X) \
   X(cublasCreate) X(cublasDestroy) X(cublasGetVersion) X(cublasSetStream) X(cublasSgemmStridedBatched) \
-  X(cublasDgemmStridedBatched)
+  X(cublasDgemmStridedBatched) X(cublasGemmEx_64)
 
 #define DEEP_RNN_CUDNN_API(X) \
   X(cudnnGetVersion) X(cudnnAdvVersionCheck) X(cudnnGetErrorString) X(cudnnGetLastErrorString) X(cudnnCreate) \
@@ -29,7 +29,7 @@
   X(cudnnCreateTensorDescriptor) X(cudnnDestroyTensorDescriptor) X(cudnnSetTensorNdDescriptor) \
   X(cudnnGetTensorNdDescriptor) X(cudnnCreateDropoutDescriptor) X(cudnnDestroyDropoutDescriptor) \
   X(cudnnDropoutGetStatesSize) X(cudnnSetDropoutDescriptor) X(cudnnRNNForward) X(cudnnRNNBackwardData_v8) \
-  X(cudnnRNNBackwardWeights_v8)
+  X(cudnnRNNBackwardWeights_v8) X(cudnnRestoreDropoutDescriptor) X(cudnnBuildRNNDynamic)
 // clang-format on
 
 namespace deep_rnn::cuda {

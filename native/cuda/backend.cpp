@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "cuda/fatbin.h"
 #include "cuda/generate.h"
 #include "cuda/primitives.h"
 #include "cuda/rnn_params.h"
@@ -16,33 +15,6 @@ std::unique_ptr<Backend> make_cuda_backend() {
   } catch (const std::exception& failure) {
     throw Error(std::string("Expected a CUDA device but none can be used: ") + failure.what());
   }
-}
-
-std::string cuda_report() {
-  const cuda::Libraries& libraries = cuda::libraries();
-  std::string report = std::string("kernels: ") + cuda::fatbin_targets() + "\n";
-  const auto add = [&](const cuda::Library& library, const std::string& version) {
-    report += library.name + ": ";
-    report += library.failure.empty() ? (version.empty() ? "" : version + ", ") + library.path : "missing: " + library.failure;
-    report += "\n";
-  };
-  const auto text = [](int version, int major, int minor) {
-    return std::to_string(version / major) + "." + std::to_string(version % major / minor);
-  };
-  int driver = 0, cublas = 0;
-  if (libraries.driver.failure.empty()) libraries.api.cuDriverGetVersion(&driver);
-  add(libraries.driver, driver > 0 ? "for CUDA " + text(driver, 1000, 10) : "");
-  if (libraries.cublas.failure.empty()) libraries.api.cublasGetVersion(nullptr, &cublas);
-  add(libraries.cublas, cublas > 0 ? text(cublas, 10000, 100) : "");
-  // The facade of cuDNN answers only when all its parts are there.
-  const size_t cudnn = libraries.cudnn.failure.empty() ? libraries.api.cudnnGetVersion() : 0;
-  add(libraries.cudnn, cudnn > 0 ? text(int(cudnn), 10000, 100) + "." + std::to_string(cudnn % 100) : "");
-  try {
-    report += "GPU: " + cuda::Gpu().description() + "\n";
-  } catch (const std::exception& failure) {
-    report += std::string("GPU: none: ") + failure.what() + "\n";
-  }
-  return report;
 }
 
 }  // namespace deep_rnn

@@ -1,5 +1,7 @@
 #include "cuda/gpu.h"
 
+#include <algorithm>
+#include <cstring>
 #include <map>
 #include <mutex>
 
@@ -30,6 +32,12 @@ int kernel_number(const char* name) {
   const std::lock_guard<std::mutex> lock(all.mutex);
   all.names.push_back(name);
   return int(all.names.size()) - 1;
+}
+
+bool has_kernel_number(const char* name) {
+  KernelNames& all = kernel_names();
+  const std::lock_guard<std::mutex> lock(all.mutex);
+  return std::any_of(all.names.begin(), all.names.end(), [&](const char* known) { return std::strcmp(known, name) == 0; });
 }
 
 Gpu::Gpu() : api_(cuda::api()), staging_(api_, stream_), scratch_(api_, stream_), fault_memory_(api_, stream_) {

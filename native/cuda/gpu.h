@@ -15,6 +15,8 @@ namespace deep_rnn::cuda {
 
 // The number under which a kernel is known from here on, the same in every Gpu. Any thread.
 int kernel_number(const char* name);
+// Whether it has one: it was launched in this process. Any thread.
+bool has_kernel_number(const char* name);
 
 // Made, used and destroyed on one thread, whose current context is the GPU's from then on.
 class Gpu {

@@ -47,7 +47,7 @@ export async function measure(
     const tokens = tokensPerRun(workload);
     const [ourRates, ...rivalRates] = seconds.map((rounds) => rounds.map((each) => tokens / each));
     const gigaflops = median(ourRates) * flopsPerToken(workload) * 1e-9;
-    const peakGigaflops = median(peaks.map((peak) => peak[workload.precision])) * 1e-9;
+    const peakGigaflops = median(peaks.map((peak) => peakOf(peak, workload.precision))) * 1e-9;
     const best = rivalRates.reduce((a, b, i) => (median(b) > median(rivalRates[a]) ? i : a), 0);
     return {
       name: workload.name,
@@ -66,6 +66,11 @@ export async function measure(
   } finally {
     ours.close();
   }
+}
+
+/** The peak with operands of a precision; tensor cores take both kinds of 16 bits alike. */
+export function peakOf(peak: DevicePeak, precision: Workload['precision']): number {
+  return peak[precision === 'float16' ? 'bfloat16' : precision];
 }
 
 function rateOf(rates: readonly number[]): Rate {

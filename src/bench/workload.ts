@@ -9,8 +9,8 @@ export interface Workload {
    * batch 1, the likeliest each time.
    */
   readonly task: 'train' | 'stack' | 'generate';
-  /** Of the operands of the recurrent products. */
-  readonly precision: 'float32' | 'bfloat16';
+  /** Of the operands of the recurrent products; a CPU has the first two. */
+  readonly precision: 'float32' | 'bfloat16' | 'float16' | 'tf32';
   readonly cell: 'lstm' | 'gru' | 'rnnTanh' | 'rnnRelu';
   /** L */
   readonly layers: number;

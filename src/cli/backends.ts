@@ -7,7 +7,7 @@ import { DeepLSTM } from '../nn/lstm.js';
 import { Adam } from '../optim/adam.js';
 import { manualSeed } from '../random.js';
 import { Trainer } from '../train/trainer.js';
-import { cudaFindings } from './doctor-cuda.js';
+import { cudaFindings } from '../verify/cuda-findings.js';
 
 export interface BackendReport {
   kind: DeviceKind;

@@ -4,6 +4,7 @@ import { heading, line, machine, measure, type Row } from '../bench/measure.js';
 import { MAIN_SUITE } from '../bench/workload.js';
 import { device } from '../device.js';
 import { Arguments, UsageError } from './arguments.js';
+import { benchCuda } from './bench-cuda.js';
 import type { Command } from './command.js';
 
 export const bench: Command = {
@@ -11,6 +12,7 @@ export const bench: Command = {
 
 Usage: deep-rnn bench [options]
 
+  --device <kind>        cpu or cuda; on cuda beside cuDNN's own calls in a bare loop (cpu)
   --only <text>          only rows whose name contains this
   --threads <n>          (all)
   --rounds <n>           of which the median is shown (5)
@@ -20,6 +22,7 @@ Usage: deep-rnn bench [options]
 
   async run(args) {
     const options = new Arguments(args, {
+      device: { type: 'string' },
       only: { type: 'string' },
       threads: { type: 'string' },
       rounds: { type: 'string' },
@@ -28,6 +31,7 @@ Usage: deep-rnn bench [options]
     });
     if (options.positionals.length > 0)
       throw new UsageError(`Expected options only but received ${options.positionals[0]}`);
+    if (options.choice('device', ['cpu', 'cuda'], 'cpu') === 'cuda') return benchCuda(options);
     const only = options.string('only', '').toLowerCase();
     const threads = options.integer('threads', 1, availableParallelism());
     const timing = { rounds: options.integer('rounds', 1, 5), seconds: options.number('seconds', 0, 0.5) };

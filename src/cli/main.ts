@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-/** The command line: `deep-rnn train | generate | bench | doctor | build-native`. */
+/** The command line: `deep-rnn train | generate | bench | doctor | verify-gpu | build-native`. */
+import { readFileSync } from 'node:fs';
 import { DeepRnnError } from '../errors.js';
-import { packageVersion } from '../package.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
 
@@ -11,6 +11,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   generate: async () => (await import('./generate.js')).generate,
   bench: async () => (await import('./bench.js')).bench,
   doctor: async () => (await import('./doctor.js')).doctor,
+  'verify-gpu': async () => (await import('./verify-gpu.js')).verifyGpu,
   'build-native': async () => (await import('./build-native.js')).buildNative,
 };
 
@@ -22,6 +23,7 @@ Usage: deep-rnn <command> [options]
   generate <model>             let a trained model continue a text
   bench                        measure the speed of this machine
   doctor                       show what this installation can do, and test it
+  verify-gpu                   show that this machine's GPU computes what it should
   build-native                 compile the native binary where none is supplied
 
   deep-rnn <command> --help    the options of a command
@@ -35,7 +37,8 @@ async function main(args: readonly string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   if (name === '--version' || name === '-v') {
-    console.log(packageVersion());
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    console.log(version);
     return 0;
   }
   if (!Object.hasOwn(COMMANDS, name)) {

@@ -74,8 +74,28 @@ export interface Binding {
    * none. Throws with the reason where there is no such device.
    */
   openDevice(kind: number, threads: number, memoryLimit: number): DeviceId;
+  /** *Immediate.* SHA-256, in hexadecimal digits, of the sources that the binary was built from. */
+  sourceHash(): string;
   /** *Immediate.* What the CUDA backend finds on this machine, in lines `name: what`. Opens NVIDIA's libraries. */
   cudaReport(): string;
+  /** *Immediate.* Lines of each CUDA kernel: name, 1 or 0 for whether this process has launched it, tab between. */
+  cudaKernels(): string;
+  /**
+   * *Immediate.* Lines of what the CUDA backend takes for granted of NVIDIA's libraries: name, 1 or 0 for whether it relies
+   * on it, the claim; tabs between.
+   */
+  cudaProbes(): string;
+  /**
+   * *Immediate*, and blocks until it has been found out: CONFIRMED, REFUTED or LEFT OUT, a tab, the evidence. `probe` is an
+   * index into the lines of cudaProbes. What makes a library give up ends the process.
+   */
+  cudaProbe(probe: number, quick: boolean): string;
+  /**
+   * *Immediate*, and blocks until it has been measured: cuDNN's calls for one training pass in a bare loop, `numbers` as in
+   * registerRnn, `algorithm` a cudnnRNNAlgo_t. [seconds of forward, backward data, backward weights, of all three, of a step on
+   * the host's clock, bytes of workspace, of reserve]; times are medians of `rounds`.
+   */
+  cudaBareLoop(numbers: Float64Array, algorithm: number, steps: number, batch: number, rounds: number): Float64Array;
   /** *Immediate.* Discards queued work, rejects pending reads, frees all buffers, joins the thread. Idempotent. */
   closeDevice(device: DeviceId): void;
   /** *Immediate.* One line for people: instruction set and threads, or the GPU. */
@@ -90,8 +110,8 @@ export interface Binding {
   /** Resolves when everything pushed before has run; rejects with the sticky error. */
   synchronize(device: DeviceId): Promise<void>;
   /**
-   * Fills `target` with [float32 operations a second, seconds of a barrier, operations a second with bfloat16 operands],
-   * measured with all threads for some 40 ms.
+   * Fills `target` with [float32 operations a second, seconds of a barrier, operations a second with bfloat16 operands, with
+   * TF32 ones, bytes a second read and written by a copy], measured with all threads for some 40 ms.
    */
   measurePeak(device: DeviceId, target: Float64Array): Promise<void>;
 

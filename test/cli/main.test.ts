@@ -26,7 +26,7 @@ describe('the command line', () => {
     const unknown = await run(['trian']);
     expect(unknown.status).toBe(2);
     expect(unknown.stderr).toContain('Unknown command "trian"; there are train, generate');
-    for (const command of ['train', 'generate', 'bench', 'doctor', 'build-native']) {
+    for (const command of ['train', 'generate', 'bench', 'doctor', 'verify-gpu', 'build-native']) {
       const { status, stdout } = await run([command, '--help']);
       expect([status, stdout.includes(`Usage: deep-rnn ${command}`)]).toEqual([0, true]);
     }

@@ -1,6 +1,7 @@
 /** The one table of tolerances, and the one comparison that uses it. */
 import { expect } from 'vitest';
 import type { FloatDType } from '../../src/dtype.js';
+import { relativeDifference } from '../../src/verify/checks.js';
 
 /** What was computed: the longer the sums, the more rounding. */
 export type Kind = 'exact' | 'elementwise' | 'sum' | 'product' | 'recurrent' | 'training' | 'gradcheck';
@@ -36,28 +37,10 @@ function flatten(values: unknown): number[] {
   return Array.from(values as ArrayLike<number>);
 }
 
-/** max |actual - expected| / max |expected| over the finite values; infinity when the others differ. */
-export function relativeDifference(actual: unknown, expected: unknown): number {
-  const [a, b] = [flatten(actual), flatten(expected)];
-  if (a.length !== b.length) return Infinity;
-  let difference = 0;
-  let magnitude = 0;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] === b[i] || Object.is(a[i], b[i])) {
-      if (Number.isFinite(b[i])) magnitude = Math.max(magnitude, Math.abs(b[i]));
-      continue;
-    }
-    if (!Number.isFinite(a[i]) || !Number.isFinite(b[i])) return Infinity;
-    difference = Math.max(difference, Math.abs(a[i] - b[i]));
-    magnitude = Math.max(magnitude, Math.abs(b[i]));
-  }
-  return difference === 0 ? 0 : difference / (magnitude || 1);
-}
-
 /** Fails unless both hold the same numbers up to the tolerance of their dtype and kind. */
 export function expectClose(actual: unknown, expected: Values, kind: Kind, dtype: FloatDType = 'float32'): void {
   const tolerance = TOLERANCE[dtype][kind];
-  const difference = relativeDifference(actual, expected);
+  const difference = relativeDifference(actual as Values, expected);
   if (difference <= tolerance) {
     expect(difference).toBeLessThanOrEqual(tolerance);
     return;

@@ -72,7 +72,7 @@ const passes: [unknown[], unknown[]] = [
 ];
 
 // Too slow to be run as often as the others.
-const peakCall: (typeof valid)[number] = ['measurePeak', [device, new Float64Array(3)]];
+const peakCall: (typeof valid)[number] = ['measurePeak', [device, new Float64Array(5)]];
 
 /** Numbers that break careless arithmetic, and handles that name nothing here. */
 const awkward = fc.constantFrom(

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gpu_shim/device.h"
+#include "gpu_shim/half.h"
 
 using namespace deep_rnn::gpu_shim;
 
@@ -13,10 +14,10 @@ struct cublasContext {
 
 namespace {
 
-template <class E>
+template <class E, class Operand>
 cublasStatus_t gemm(const char* call, cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
-                    int k, const E* alpha, const E* a, int lda, long long stride_a, const E* b, int ldb, long long stride_b,
-                    const E* beta, E* c, int ldc, long long stride_c, int batch) {
+                    int k, const E* alpha, const Operand* a, int lda, long long stride_a, const Operand* b, int ldb,
+                    long long stride_b, const E* beta, E* c, int ldc, long long stride_c, int batch) {
   const std::lock_guard<std::recursive_mutex> entered(everything());
   const bool ta = op_a != CUBLAS_OP_N, tb = op_b != CUBLAS_OP_N;
   if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
@@ -24,26 +25,26 @@ cublasStatus_t gemm(const char* call, cublasHandle_t handle, cublasOperation_t o
       ldc < std::max(1, m))
     return CUBLAS_STATUS_INVALID_VALUE;
   if (m == 0 || n == 0 || batch == 0) return CUBLAS_STATUS_SUCCESS;
-  const auto check = [&](const E* data, int rows, int columns, int leading, long long stride, const char* name) {
+  const auto check = [&](const auto* data, int rows, int columns, int leading, long long stride, const char* name) {
     if (rows == 0 || columns == 0) return;
     const long long matrix = (long long)(columns - 1) * leading + rows;
-    Memory::all().check(data, size_t((batch - 1) * stride + matrix) * sizeof(E), call, name);
+    Memory::all().check(data, size_t((batch - 1) * stride + matrix) * sizeof *data, call, name);
   };
   check(a, ta ? k : m, ta ? m : k, lda, stride_a, "A");
   check(b, tb ? n : k, tb ? k : n, ldb, stride_b, "B");
   check(c, m, n, ldc, stride_c, "C");
   push(handle->stream, call, [=, alpha = double(*alpha), beta = double(*beta)] {
     // Without columns to add up, a and b need not be anywhere.
-    const E *host_a = k > 0 ? host(a) : nullptr, *host_b = k > 0 ? host(b) : nullptr;
+    const Operand *host_a = k > 0 ? host(a) : nullptr, *host_b = k > 0 ? host(b) : nullptr;
     E* host_c = host(c);
     for (int one = 0; one < batch; one++) {
-      const E *from_a = host_a + one * stride_a, *from_b = host_b + one * stride_b;
+      const Operand *from_a = host_a + one * stride_a, *from_b = host_b + one * stride_b;
       E* to = host_c + one * stride_c;
       for (int j = 0; j < n; j++)
         for (int i = 0; i < m; i++) {
           double sum = 0;
-          const E* row = ta ? from_a + size_t(i) * lda : from_a + i;
-          const E* column = tb ? from_b + j : from_b + size_t(j) * ldb;
+          const Operand* row = ta ? from_a + size_t(i) * lda : from_a + i;
+          const Operand* column = tb ? from_b + j : from_b + size_t(j) * ldb;
           const size_t step_a = ta ? 1 : size_t(lda), step_b = tb ? size_t(ldb) : 1;
           for (int l = 0; l < k; l++) sum += double(row[l * step_a]) * double(column[l * step_b]);
           E& result = to[i + size_t(j) * ldc];
@@ -86,6 +87,23 @@ cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_
                                          const double* b, int ldb, long long stride_b, const double* beta, double* c, int ldc,
                                          long long stride_c, int batch) {
   return gemm(__func__, handle, op_a, op_b, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc, stride_c, batch);
+}
+cublasStatus_t cublasGemmEx_64(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int64_t m, int64_t n,
+                               int64_t k, const void* alpha, const void* a, cudaDataType type_a, int64_t lda, const void* b,
+                               cudaDataType type_b, int64_t ldb, const void* beta, void* c, cudaDataType type_c, int64_t ldc,
+                               cublasComputeType_t compute, cublasGemmAlgo_t) {
+  const bool sums_in_float = compute == CUBLAS_COMPUTE_32F || compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+  if (type_a != type_b || type_c != CUDA_R_32F || !sums_in_float) return CUBLAS_STATUS_NOT_SUPPORTED;
+  const char* call = __func__;
+  const auto* one = static_cast<const float*>(alpha);
+  const auto* zero = static_cast<const float*>(beta);
+  const auto run = [&](const auto* left, const auto* right) {
+    return gemm(call, handle, op_a, op_b, int(m), int(n), int(k), one, left, int(lda), 0, right, int(ldb), 0, zero,
+                static_cast<float*>(c), int(ldc), 0, 1);
+  };
+  if (type_a == CUDA_R_32F) return run(static_cast<const float*>(a), static_cast<const float*>(b));
+  if (type_a == CUDA_R_16BF) return run(static_cast<const BFloat16*>(a), static_cast<const BFloat16*>(b));
+  return CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 }  // extern "C"

@@ -145,6 +145,16 @@ cudnnStatus_t cudnnSetDropoutDescriptor(cudnnDropoutDescriptor_t dropout, cudnnH
   return CUDNN_STATUS_SUCCESS;
 }
 
+// The same without a word to the generators.
+cudnnStatus_t cudnnRestoreDropoutDescriptor(cudnnDropoutDescriptor_t dropout, cudnnHandle_t handle, float probability,
+                                            void* states, size_t bytes, unsigned long long) {
+  DEEP_RNN_REFUSE_IF(!handle || !dropout, CUDNN_STATUS_BAD_PARAM, "no handle or descriptor");
+  DEEP_RNN_REFUSE_IF(!(probability >= 0 && probability <= 1), CUDNN_STATUS_BAD_PARAM, "probability");
+  DEEP_RNN_REFUSE_IF(states && bytes < 4096, CUDNN_STATUS_INVALID_VALUE, "states too small");
+  *dropout = {true, probability, states, bytes};
+  return CUDNN_STATUS_SUCCESS;
+}
+
 cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t rnn, cudnnRNNAlgo_t algo, cudnnRNNMode_t cell,
                                        cudnnRNNBiasMode_t bias, cudnnDirectionMode_t direction, cudnnRNNInputMode_t input_mode,
                                        cudnnDataType_t type, cudnnDataType_t math, cudnnMathType_t, int32_t input,
@@ -190,6 +200,13 @@ cudnnStatus_t cudnnRNNSetClip_v9(cudnnRNNDescriptor_t rnn, cudnnRNNClipMode_t mo
   rnn->clips = mode == CUDNN_RNN_CLIP_MINMAX;
   rnn->clip_low = low;
   rnn->clip_high = high;
+  return CUDNN_STATUS_SUCCESS;
+}
+
+// Nothing is compiled here.
+cudnnStatus_t cudnnBuildRNNDynamic(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, int batch) {
+  DEEP_RNN_REFUSE_IF(!handle || !rnn || !rnn->is_set || batch < 1, CUDNN_STATUS_BAD_PARAM, "null, not set or no batch");
+  DEEP_RNN_REFUSE_IF(rnn->algo != CUDNN_RNN_ALGO_PERSIST_DYNAMIC, CUDNN_STATUS_BAD_PARAM, "another algorithm");
   return CUDNN_STATUS_SUCCESS;
 }
 

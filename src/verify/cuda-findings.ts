@@ -1,4 +1,4 @@
-/** What `deep-rnn doctor` says about CUDA. */
+/** What the CUDA backend finds on this machine, for doctor and verify-gpu. */
 import { load } from '../native/load.js';
 
 /** Pairs of a name and what was found: driver, cuBLAS, cuDNN with versions and files, and the GPU; or the reasons why not. */

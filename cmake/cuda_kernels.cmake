@@ -1,6 +1,10 @@
 # Compiles the kernels of native/cuda/kernels for all architectures into one file: the target cuda_kernels makes DEEP_RNN_FATBIN.
 # Where nvcc is missing DEEP_RNN_CUDA_ABSENT says so instead.
-set(DEEP_RNN_CUDA_ARCHITECTURES "80;90;100;120" CACHE STRING "Compute capabilities that the kernels are compiled for; the first one also as PTX for all later ones")
+set(all_architectures "80;90;100;120")
+if(DEFINED ENV{DEEP_RNN_CUDA_ARCHITECTURES})
+  set(all_architectures "$ENV{DEEP_RNN_CUDA_ARCHITECTURES}")
+endif()
+set(DEEP_RNN_CUDA_ARCHITECTURES "${all_architectures}" CACHE STRING "Compute capabilities that the kernels are compiled for; the first one also as PTX for all later ones")
 set(DEEP_RNN_KERNELS "" CACHE FILEPATH "The file that a build of the same sources made of the kernels; they are the same for every processor")
 
 # The kernels use nothing that the first architecture lacks, so one PTX serves all of them.

@@ -29,7 +29,8 @@ ${needs()}
 
 On Linux, with nvcc and NVIDIA's headers (cuda.h, cublas_v2.h, cudnn.h; the packages nvidia-cudnn-cu13 and nvidia-cublas of PyPI
 have the latter two), the CUDA backend is built as well. In the environment DEEP_RNN_CUDA=ON insists on it and OFF leaves it out;
-DEEP_RNN_NVIDIA_INCLUDE names folders of headers, separated by colons.
+DEEP_RNN_NVIDIA_INCLUDE names folders of headers, separated by colons, and DEEP_RNN_CUDA_ARCHITECTURES=90 compiles the kernels for
+compute capability 9.0 and later only, which is quicker.
 `,
 
   async run(args) {

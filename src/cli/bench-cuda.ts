@@ -1,15 +1,15 @@
 /** `deep-rnn bench --device cuda`: cuDNN's throughput through this package and alone, against what the card could do. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type CudaRow, cudaTable, measureCuda, peakText } from '../bench/cuda.js';
 import { CUDA_SUITE, shrunk } from '../bench/cuda-suite.js';
 import { timePyTorch } from '../bench/pytorch-cuda.js';
 import { device } from '../device.js';
+import { PACKAGE_ROOT } from '../package.js';
 import { isStandIn } from '../verify/run.js';
 import type { Arguments } from './arguments.js';
 
-const RESULTS = fileURLToPath(new URL('../../bench/results', import.meta.url));
+const RESULTS = join(PACKAGE_ROOT, 'bench', 'results');
 
 /** Beside each table from the tests' stand-in. */
 export const NOT_A_GPU =

@@ -1,11 +1,9 @@
 /** `deep-rnn build-native`: compiles the addon on a platform that no binary is supplied for. */
 import { spawn, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from '../package.js';
 import { Arguments, UsageError } from './arguments.js';
 import type { Command } from './command.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What to install where something is missing, by platform. */
 const TOOLS: Partial<Record<NodeJS.Platform, string>> = {
@@ -41,7 +39,7 @@ compute capability 9.0 and later only, which is quicker.
       return 1;
     }
     // cmake-js is no dependency: users of supplied binaries never need it.
-    const compile = ['cmake-js', 'compile', '-d', ROOT, '--parallel', `${availableParallelism()}`];
+    const compile = ['cmake-js', 'compile', '-d', PACKAGE_ROOT, '--parallel', `${availableParallelism()}`];
     const status = await run(['npx', '--yes', '-p', 'cmake-js@8', ...compile]);
     console.log(status === 0 ? 'Built; deep-rnn doctor tests it.' : `deep-rnn: the build failed. ${needs()}`);
     return status;

@@ -1,8 +1,8 @@
 /** `deep-rnn doctor`: what this installation can do, with a short test of it. */
-import { readFileSync } from 'node:fs';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import type { DeviceKind } from '../device.js';
 import { load } from '../native/load.js';
+import { packageVersion } from '../package.js';
 import { Arguments, UsageError } from './arguments.js';
 import { type BackendReport, examine } from './backends.js';
 import type { Command } from './command.js';
@@ -34,11 +34,10 @@ function runtimeName(): string {
 }
 
 async function examineAll(): Promise<Report> {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
   const glibc = header?.glibcVersionRuntime;
   const report: Report = {
-    version,
+    version: packageVersion(),
     runtime: runtimeName(),
     nodeApi: process.versions.napi ?? 'none',
     platform: process.platform,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line: `deep-rnn train | generate | bench | doctor | verify-gpu | build-native`. */
-import { readFileSync } from 'node:fs';
 import { DeepRnnError } from '../errors.js';
+import { packageVersion } from '../package.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
 
@@ -37,8 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   if (name === '--version' || name === '-v') {
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-    console.log(version);
+    console.log(packageVersion());
     return 0;
   }
   if (!Object.hasOwn(COMMANDS, name)) {

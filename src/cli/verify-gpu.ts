@@ -1,8 +1,8 @@
 /** `deep-rnn verify-gpu`: shows on a machine with an NVIDIA GPU that the CUDA backend does there what it should. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { device } from '../device.js';
+import { PACKAGE_ROOT } from '../package.js';
 import { cudaFindings } from '../verify/cuda-findings.js';
 import { stepPassed, toMarkdown, type VerificationRecord } from '../verify/record.js';
 import { verify } from '../verify/run.js';
@@ -10,8 +10,6 @@ import { hashSources } from '../verify/source-hash.js';
 import { STEP_NAMES, type StepName } from '../verify/steps.js';
 import { Arguments, UsageError } from './arguments.js';
 import type { Command } from './command.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export const verifyGpu: Command = {
   help: `Verifies the CUDA backend on this machine's GPU: operations, recurrent stacks, training and generation against the CPU
@@ -39,8 +37,7 @@ Usage: deep-rnn verify-gpu [options]
 
     const gpu = describeGpu();
     if (gpu === undefined) return 1;
-    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    const record = await verify(gpu, version, {
+    const record = await verify(gpu, {
       quick: options.flag('quick'),
       steps: steps as StepName[],
       onStep: (step) => {
@@ -74,17 +71,17 @@ function keep(record: VerificationRecord, whole: boolean): void {
     console.error('Nothing is written under verification/: this is not a GPU but the stand-in of the tests.');
     return;
   }
-  if (!existsSync(join(ROOT, 'src')) || !existsSync(join(ROOT, 'native', 'test'))) return;
+  if (!existsSync(join(PACKAGE_ROOT, 'src')) || !existsSync(join(PACKAGE_ROOT, 'native', 'test'))) return;
   if (!whole) {
     console.error('Nothing is written under verification/: not all steps have run.');
     return;
   }
-  const present = hashSources(ROOT);
+  const present = hashSources(PACKAGE_ROOT);
   if (present.native !== record.sources.native || present.typescript !== record.sources.typescript) {
     console.error('Nothing is written under verification/: what ran was built from other sources; run npm run build.');
     return;
   }
-  const folder = join(ROOT, 'verification');
+  const folder = join(PACKAGE_ROOT, 'verification');
   mkdirSync(folder, { recursive: true });
   const path = join(folder, fileName(record.gpu));
   writeFileSync(`${path}.json`, `${JSON.stringify(record, null, 1)}\n`);

@@ -1,8 +1,8 @@
 /** Loads the addon: a local build or the prebuilt binary of this platform, else an error that says what to do. */
 import { createRequire } from 'node:module';
 import { join, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DeviceError } from '../errors.js';
+import { PACKAGE_ROOT } from '../package.js';
 import type { Binding } from './binding.js';
 
 /** node-gyp-build's loader, which comes without types. */
@@ -21,14 +21,12 @@ export interface Loaded {
   origin: string;
 }
 
-/** The package's root: two levels above src/native and dist/native alike. */
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
 function originOf(path: string): string {
   const folder = process.env.DEEP_RNN_PREBUILD;
   if (folder && path.startsWith(resolve(folder))) return 'in the folder that DEEP_RNN_PREBUILD names';
-  if (path.startsWith(join(root, 'prebuilds', sep))) return `supplied with the package for ${platform}`;
-  if (path.startsWith(join(root, 'build', sep))) return 'built on this machine, which goes before a supplied one';
+  if (path.startsWith(join(PACKAGE_ROOT, 'prebuilds', sep))) return `supplied with the package for ${platform}`;
+  if (path.startsWith(join(PACKAGE_ROOT, 'build', sep)))
+    return 'built on this machine, which goes before a supplied one';
   return 'found beside the executable that runs this program';
 }
 
@@ -40,8 +38,8 @@ function originOf(path: string): string {
 export function load(): Loaded {
   const loader = createRequire(import.meta.url)('node-gyp-build') as Loader;
   try {
-    const path = loader.resolve(root);
-    return { binding: loader(root), path, origin: originOf(path) };
+    const path = loader.resolve(PACKAGE_ROOT);
+    return { binding: loader(PACKAGE_ROOT), path, origin: originOf(path) };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new DeviceError(

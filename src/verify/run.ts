@@ -1,14 +1,15 @@
 /** Runs the steps of a verification, each in a process of its own, so that a crash or a hang of one does not hide the rest. */
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { load } from '../native/load.js';
+import { PACKAGE_ROOT, packageVersion } from '../package.js';
 import type { Check } from './checks.js';
 import type { Message } from './messages.js';
 import { type StepRecord, stepPassed, type VerificationRecord } from './record.js';
 import { readStamp } from './stamp.js';
 import { assumptions, type Findings, STEPS, type StepName, type StepOptions } from './steps.js';
 
-const PROCESS = fileURLToPath(new URL('step-process.js', import.meta.url));
+const PROCESS = join(PACKAGE_ROOT, 'dist', 'verify', 'step-process.js');
 
 interface Ended {
   checks: Check[];
@@ -80,11 +81,7 @@ export interface VerificationOptions {
 export const isStandIn = (description: string) => description.includes('(no GPU)');
 
 /** Runs the steps. `gpu` is the device's description. */
-export async function verify(
-  gpu: string,
-  version: string,
-  { quick, steps, onStep }: VerificationOptions,
-): Promise<VerificationRecord> {
+export async function verify(gpu: string, { quick, steps, onStep }: VerificationOptions): Promise<VerificationRecord> {
   const standIn = isStandIn(gpu);
   const records: StepRecord[] = [];
   for (const name of steps) {
@@ -108,7 +105,7 @@ export async function verify(
     .map((line) => line.split('\t')[0]);
   return {
     format: 1,
-    version,
+    version: packageVersion(),
     date: new Date().toISOString(),
     gpu,
     isGpu: !standIn,

@@ -179,17 +179,20 @@ void BareStack::write(BareArray& array, const std::vector<double>& values) {
 
 cudnnStatus_t BareStack::forward(bool states, bool training) {
   const auto mode = training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE;
+  const bool has_cell = config.cell == CUDNN_LSTM;
   return api_.cudnnRNNForward(handle_, rnn_, mode, nullptr, x_shape_, x.data(), y_shape_, y.data(), h_shape_,
-                              states ? hx.data() : nullptr, hy.data(), c_shape_, states ? cx.data() : nullptr, cy.data(),
-                              weight_bytes_, weights.data(), workspace_bytes_, workspace_.data(), training ? reserve_bytes_ : 0,
-                              training ? reserve_.data() : nullptr);
+                              states ? hx.data() : nullptr, hy.data(), c_shape_, states && has_cell ? cx.data() : nullptr,
+                              has_cell ? cy.data() : nullptr, weight_bytes_, weights.data(), workspace_bytes_,
+                              workspace_.data(), training ? reserve_bytes_ : 0, training ? reserve_.data() : nullptr);
 }
 
 cudnnStatus_t BareStack::backward_data(bool states) {
+  const bool has_cell = config.cell == CUDNN_LSTM;
   return api_.cudnnRNNBackwardData_v8(handle_, rnn_, nullptr, y_shape_, y.data(), dy.data(), x_shape_, dx.data(), h_shape_,
                                       states ? hx.data() : nullptr, states ? dhy.data() : nullptr, dhx.data(), c_shape_,
-                                      states ? cx.data() : nullptr, states ? dcy.data() : nullptr, dcx.data(), weight_bytes_,
-                                      weights.data(), workspace_bytes_, workspace_.data(), reserve_bytes_, reserve_.data());
+                                      states && has_cell ? cx.data() : nullptr, states && has_cell ? dcy.data() : nullptr,
+                                      has_cell ? dcx.data() : nullptr, weight_bytes_, weights.data(), workspace_bytes_,
+                                      workspace_.data(), reserve_bytes_, reserve_.data());
 }
 
 cudnnStatus_t BareStack::backward_weights(bool states, cudnnWgradMode_t mode) {
@@ -212,6 +215,7 @@ BareStack::Place BareStack::place(int pseudo_layer, int linear_layer, bool bias)
                 &matrix_at, vector, &vector_at);
   Place place;
   place.address = static_cast<char*>(bias ? vector_at : matrix_at);
+  if (!place.address) return place;
   cudnnDataType_t type = CUDNN_DATA_FLOAT;
   int rank = 0, shape[8] = {}, strides[8] = {};
   DEEP_RNN_CALL(api_, cudnnGetTensorNdDescriptor, bias ? vector : matrix, 8, &type, &rank, shape, strides);

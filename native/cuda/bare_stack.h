@@ -62,7 +62,7 @@ class BareStack {
   void fill_random(BareArray& array, double scale);
   void zero(BareArray& array);
 
-  // Where cuDNN keeps a matrix or a bias in the weight space; null: there is none. shape [3], of rank 0 where it is absent.
+  // Where cuDNN keeps a matrix or a bias in the weight space; null without a shape: there is none.
   struct Place {
     char* address = nullptr;
     std::vector<int> shape;

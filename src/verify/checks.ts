@@ -35,10 +35,11 @@ export class Checks {
 /** Numbers in arrays, nested or not. */
 export type Numbers = number | ArrayLike<number> | readonly Numbers[];
 
-function flatten(values: Numbers): number[] {
+/** Typed arrays as they are: they may be large. */
+function flatten(values: Numbers): ArrayLike<number> {
   if (typeof values === 'number') return [values];
-  if (Array.isArray(values)) return values.flatMap(flatten);
-  return Array.from(values as ArrayLike<number>);
+  if (Array.isArray(values)) return values.flatMap((value) => Array.from(flatten(value)));
+  return values as ArrayLike<number>;
 }
 
 /** max |actual - expected| / max |expected| over the finite values; infinity when the others differ. */

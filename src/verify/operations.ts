@@ -14,7 +14,7 @@ interface Case {
 }
 
 /** Of results relative to the largest: the GPU's exp, log and tanh differ from the CPU's by some units in the last place. */
-const TOLERANCE: Record<DType, number> = { float32: 3e-6, float64: 1e-12, int32: 0 };
+const TOLERANCE: Record<DType, number> = { float32: 5e-6, float64: 1e-12, int32: 0 };
 
 /** Sizes: small ones with odd edges, and some that fill many blocks. */
 interface Sizes {
@@ -23,7 +23,7 @@ interface Sizes {
   vocabulary: number;
 }
 const SMALL: Sizes = { rows: 67, columns: 131, vocabulary: 301 };
-const LARGE: Sizes = { rows: 2051, columns: 1027, vocabulary: 50_003 };
+const LARGE: Sizes = { rows: 259, columns: 515, vocabulary: 10_007 };
 
 const condition = (rows: number, columns: number) => values([rows, columns], 'int32', 6, 0, 2);
 

@@ -20,8 +20,9 @@ beforeAll(async () => {
 describe('the tarball', () => {
   test('has what is promised, nothing else, and below 8 MB', () => {
     const files = filesOf(consumer.installed);
-    for (const name of ['dist/index.js', 'dist/index.d.ts', 'native/core/backend.h', 'CMakeLists.txt', 'LICENSE'])
-      expect(files).toContain(name);
+    const verification = ['dist/verify/step-process.js', 'dist/source-hash.json'];
+    const rest = ['dist/index.js', 'dist/index.d.ts', 'native/core/backend.h', 'CMakeLists.txt', 'LICENSE'];
+    for (const name of [...rest, ...verification]) expect(files).toContain(name);
     expect(files.filter((name) => name.startsWith(`prebuilds/${process.platform}-${process.arch}/`))).toHaveLength(1);
     const places = /^(dist|prebuilds|native|cmake)\/|^(package\.json|README\.md|LICENSE|CMakeLists\.txt)$/;
     expect(files.filter((name) => !places.test(name))).toEqual([]);
@@ -70,6 +71,12 @@ describe('a program that uses it', () => {
     expect(stdout).toContain('passed');
     expect(stdout).toContain(join(consumer.installed, 'prebuilds'));
     expect(status).toBe(0);
+    const verification = await runProgram('npx', ['--no', 'deep-rnn', 'verify-gpu'], {
+      cwd: consumer.folder,
+      env: { CUDA_VISIBLE_DEVICES: '' },
+    });
+    expect(verification.stderr).toContain('deep-rnn: Expected a CUDA device but');
+    expect(verification.status).toBe(1);
   });
 });
 

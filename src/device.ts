@@ -1,6 +1,6 @@
 /** Devices: each has a thread and a queue of its own, in native code, that runs what tensors ask for in order. */
 import { totalmem } from 'node:os';
-import { checkChoice, checkInteger, checkOptions } from './check.js';
+import { checkBoolean, checkChoice, checkInteger, checkOptions } from './check.js';
 import { DeviceError, expected } from './errors.js';
 import type { Binding, DeviceId, Handle, TypedArray } from './native/binding.js';
 import { load } from './native/load.js';
@@ -38,12 +38,31 @@ export interface DevicePeak {
   barrier: number;
 }
 
+/** How the steps that {@link graphed} marks went on a device, as far as queued commands have run. All 0 on the CPU. */
+export interface DeviceGraphs {
+  /** CUDA graphs that can be replayed now. */
+  held: number;
+  /** Steps that became a graph. */
+  captured: number;
+  /** Steps that were launched as one graph. */
+  replayed: number;
+  /** Steps of which every operation was launched by itself. */
+  eager: number;
+  /** Captures that the driver or a library refused; such a step stays eager. */
+  refused: number;
+}
+
 /** Options of {@link device}. */
 export interface DeviceOptions {
   /** Threads of a CPU device; 0 takes all that the process may use. */
   threads?: number;
   /** Most bytes that buffers may take together; 0 takes the memory of the machine, or of the GPU. */
   memoryLimit?: number;
+  /**
+   * Whether a GPU replays the steps that {@link graphed} marks, a trainer's among them, as CUDA graphs. Default: unless the
+   * environment variable DEEP_RNN_CUDA_GRAPHS is 0.
+   */
+  cudaGraphs?: boolean;
 }
 
 const KIND_CODE = { cpu: 0, cuda: 1 } as const;
@@ -58,6 +77,8 @@ export class Device implements Disposable {
   readonly threads: number;
   /** Most bytes that buffers may take together; more than there are on a GPU for which no limit was named. */
   readonly memoryLimit: number;
+  /** Whether {@link graphed} has an effect here: never on the CPU. */
+  readonly usesGraphs: boolean;
   /** @internal */
   readonly binding: Binding;
   /** @internal */
@@ -65,9 +86,10 @@ export class Device implements Disposable {
   private closed = false;
 
   /** @internal Use {@link device}. */
-  constructor(binding: Binding, kind: DeviceKind, threads: number, memoryLimit: number) {
+  constructor(binding: Binding, kind: DeviceKind, threads: number, memoryLimit: number, cudaGraphs = false) {
     this.binding = binding;
     this.kind = kind;
+    this.usesGraphs = kind === 'cuda' && cudaGraphs;
     // A GPU that is full says so itself, when the stream comes to it.
     this.memoryLimit = memoryLimit || (kind === 'cpu' ? totalmem() : Number.MAX_SAFE_INTEGER);
     this.id = rewording(() => binding.openDevice(KIND_CODE[kind], threads, this.memoryLimit));
@@ -85,6 +107,13 @@ export class Device implements Disposable {
     this.checkOpen();
     const [bytes, buffers, peak, cached, , , scratch, systemAllocations] = this.binding.deviceStatistics(this.id);
     return { bytes, buffers, peak, cached, scratch, systemAllocations };
+  }
+
+  /** How many steps were captured and replayed so far. */
+  graphs(): DeviceGraphs {
+    this.checkOpen();
+    const [held, captured, replayed, eager, refused] = this.binding.graphStatistics(this.id);
+    return { held, captured, replayed, eager, refused };
   }
 
   /**
@@ -162,9 +191,9 @@ function rethrowAsDeviceError(error: unknown): never {
 let saidNoCuda = false;
 
 /** A CUDA device if there is one. A machine with NVIDIA's driver whose GPU cannot be used is told why, once. */
-function cudaOrNothing(binding: Binding, memoryLimit: number): Device | undefined {
+function cudaOrNothing(binding: Binding, memoryLimit: number, cudaGraphs: boolean): Device | undefined {
   try {
-    return new Device(binding, 'cuda', 0, memoryLimit);
+    return new Device(binding, 'cuda', 0, memoryLimit, cudaGraphs);
   } catch (error) {
     const reason = (error as Error).message;
     const isPlainMachine = reason.includes('CUDA driver:') || reason.includes('has no CUDA backend');
@@ -193,13 +222,14 @@ function kindOfEnvironment(): 'auto' | DeviceKind {
  */
 export function device(kind: 'auto' | DeviceKind = 'auto', options: DeviceOptions = {}): Device {
   checkChoice(kind, 'kind', ['auto', 'cpu', 'cuda']);
-  checkOptions(options, 'options', ['threads', 'memoryLimit']);
+  checkOptions(options, 'options', ['threads', 'memoryLimit', 'cudaGraphs']);
   const threads = checkInteger(options.threads ?? 0, 'threads', { min: 0, max: 1024 });
   const memoryLimit = checkInteger(options.memoryLimit ?? 0, 'memoryLimit', { min: 0 });
+  const cudaGraphs = checkBoolean(options.cudaGraphs ?? process.env.DEEP_RNN_CUDA_GRAPHS !== '0', 'cudaGraphs');
   const { binding } = load();
   const wanted = kind === 'auto' ? kindOfEnvironment() : kind;
-  if (wanted === 'cuda') return new Device(binding, 'cuda', 0, memoryLimit);
-  const cuda = wanted === 'auto' ? cudaOrNothing(binding, memoryLimit) : undefined;
+  if (wanted === 'cuda') return new Device(binding, 'cuda', 0, memoryLimit, cudaGraphs);
+  const cuda = wanted === 'auto' ? cudaOrNothing(binding, memoryLimit, cudaGraphs) : undefined;
   return cuda ?? new Device(binding, 'cpu', threads, memoryLimit);
 }
 

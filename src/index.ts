@@ -3,6 +3,7 @@
 export * from './data/index.js';
 export {
   type Device,
+  type DeviceGraphs,
   type DeviceKind,
   type DeviceMemory,
   type DeviceOptions,
@@ -13,6 +14,7 @@ export {
 } from './device.js';
 export type { DataOf, DType, FloatDType, NestedNumbers, NumberArray } from './dtype.js';
 export { ArgumentError, DeepRnnError, DeviceError, FreedError, ShapeError } from './errors.js';
+export { graphed } from './graphed.js';
 export {
   decodeSafetensors,
   encodeSafetensors,

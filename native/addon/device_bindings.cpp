@@ -60,6 +60,28 @@ Napi::Value clear_error(Environment& environment, const Napi::CallbackInfo& info
   return info.Env().Undefined();
 }
 
+Napi::Value graph_statistics(Environment& environment, const Napi::CallbackInfo& info) {
+  const Arguments arguments(info, "graphStatistics", 1);
+  const GraphStatistics graphs = device_argument(environment, arguments, 0).backend().graph_statistics();
+  const double numbers[] = {double(graphs.held), double(graphs.captured), double(graphs.replayed), double(graphs.eager),
+                            double(graphs.refused)};
+  auto statistics = Napi::Float64Array::New(info.Env(), sizeof(numbers) / sizeof(*numbers));
+  std::memcpy(statistics.Data(), numbers, sizeof(numbers));
+  return statistics;
+}
+
+Napi::Value begin_step(Environment& environment, const Napi::CallbackInfo& info) {
+  const Arguments arguments(info, "beginStep", 1);
+  device_argument(environment, arguments, 0).begin_step();
+  return info.Env().Undefined();
+}
+
+Napi::Value end_step(Environment& environment, const Napi::CallbackInfo& info) {
+  const Arguments arguments(info, "endStep", 1);
+  device_argument(environment, arguments, 0).end_step();
+  return info.Env().Undefined();
+}
+
 // Pushes a kernel whose outcome settles a promise: `compute(backend, results)` writes the `bytes` that go to `target` (null:
 // there are none).
 template <class Compute>
@@ -156,6 +178,9 @@ void define_device_bindings(Napi::Object exports) {
   define<close_device>(exports, "closeDevice");
   define<describe_device>(exports, "describeDevice");
   define<device_statistics>(exports, "deviceStatistics");
+  define<graph_statistics>(exports, "graphStatistics");
+  define<begin_step>(exports, "beginStep");
+  define<end_step>(exports, "endStep");
   define<clear_error>(exports, "clearError");
   define<synchronize>(exports, "synchronize");
   define<measure_peak>(exports, "measurePeak");

@@ -1,6 +1,7 @@
 #include "core/allocator.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <new>
 
@@ -50,6 +51,10 @@ void Allocator::release(void* data, size_t bytes) {
   cache_[size].push_back(data);
   in_use_ -= size;
   cached_ += size;
+}
+
+void Allocator::arrange() {
+  for (auto& [size, blocks] : cache_) std::sort(blocks.begin(), blocks.end(), std::greater<void*>());
 }
 
 void Allocator::trim() {

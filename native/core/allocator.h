@@ -25,6 +25,9 @@ class Allocator {
   void* allocate(size_t bytes);
   // `bytes` as given to allocate; null is ignored.
   void release(void* data, size_t bytes);
+  // Hands the cached blocks of a size out by ascending address from now on: what a step of training is given then depends only
+  // on what is in use when it begins.
+  void arrange();
   // Gives every cached block back to the backend.
   void trim();
 

@@ -22,6 +22,15 @@ struct Peak {
   double barrier = 0;   // seconds that all threads take to wait for each other once; on a GPU a kernel's end; 0 for one thread
 };
 
+// How steps between Backend::begin_step and end_step went.
+struct GraphStatistics {
+  uint64_t held = 0;      // graphs that can be replayed now
+  uint64_t captured = 0;  // steps that became a graph
+  uint64_t replayed = 0;  // steps that were launched as one graph
+  uint64_t eager = 0;     // steps of which every operation was launched by itself
+  uint64_t refused = 0;   // captures that failed
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -43,6 +52,12 @@ class Backend {
   // Waits for everything before it and, like synchronize, throws what kernels before it could not.
   virtual void download(void* host, const void* device, size_t bytes) = 0;
   virtual void synchronize() = 0;
+  // What comes between the two is likely to come again. A backend may put it off until the end and send it as one, with the
+  // same results; end_step then throws what the functions in between could not. A step within a step is part of it.
+  virtual void begin_step() {}
+  virtual void end_step() {}
+  // Any thread.
+  virtual GraphStatistics graph_statistics() const { return {}; }
 
   // Generic primitives.
   virtual void fill(DType dtype, int64_t count, double value, void* out) = 0;

@@ -55,4 +55,23 @@ void Device::release(std::shared_ptr<Buffer> buffer) {
   live_buffers_ -= 1;
 }
 
+void Device::begin_step() {
+  Command command;
+  command.kind = Command::Kind::housekeeping;
+  command.run = [this](Backend& backend) {
+    stream_.allocator().arrange();
+    backend.begin_step();
+  };
+  command.describe = [] { return std::string("the begin of a step"); };
+  push(std::move(command));
+}
+
+void Device::end_step() {
+  Command command;
+  command.kind = Command::Kind::housekeeping;
+  command.run = [](Backend& backend) { backend.end_step(); };
+  command.describe = [] { return std::string("a step"); };
+  push(std::move(command));
+}
+
 }  // namespace deep_rnn

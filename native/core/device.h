@@ -21,6 +21,10 @@ class Device {
   // The memory is given back when everything pushed before has run.
   void release(std::shared_ptr<Buffer> buffer);
 
+  // Marks what is pushed between them as one step that is likely to be repeated.
+  void begin_step();
+  void end_step();
+
   void push(Command command) { stream_.push(std::move(command)); }
   void clear_error() { stream_.clear_error(); }
   void close() { stream_.close(); }

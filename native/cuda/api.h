@@ -15,11 +15,13 @@
   X(cuCtxPushCurrent) X(cuCtxPopCurrent) X(cuCtxSetCurrent) X(cuMemAlloc) X(cuMemFree) X(cuMemAllocHost) \
   X(cuMemFreeHost) X(cuMemcpyHtoDAsync) X(cuMemcpyDtoHAsync) X(cuMemcpyDtoDAsync) X(cuMemsetD32Async) X(cuStreamCreate) \
   X(cuStreamDestroy) X(cuStreamSynchronize) X(cuEventCreate) X(cuEventDestroy) X(cuEventRecord) X(cuEventSynchronize) \
-  X(cuEventElapsedTime) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction) X(cuLaunchKernel)
+  X(cuEventElapsedTime) X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction) X(cuLaunchKernel) \
+  X(cuStreamBeginCapture) X(cuStreamEndCapture) X(cuGraphInstantiate) X(cuGraphLaunch) X(cuGraphExecDestroy) \
+  X(cuGraphDestroy)
 
 #define DEEP_RNN_CUBLAS_API(X) \
-  X(cublasCreate) X(cublasDestroy) X(cublasGetVersion) X(cublasSetStream) X(cublasSgemmStridedBatched) \
-  X(cublasDgemmStridedBatched) X(cublasGemmEx_64)
+  X(cublasCreate) X(cublasDestroy) X(cublasGetVersion) X(cublasSetStream) X(cublasSetWorkspace) \
+  X(cublasSgemmStridedBatched) X(cublasDgemmStridedBatched) X(cublasGemmEx_64)
 
 #define DEEP_RNN_CUDNN_API(X) \
   X(cudnnGetVersion) X(cudnnAdvVersionCheck) X(cudnnGetErrorString) X(cudnnGetLastErrorString) X(cudnnCreate) \

@@ -21,11 +21,14 @@ std::unique_ptr<Backend> make_cuda_backend() {
 
 namespace deep_rnn::cuda {
 
-CudaBackend::CudaBackend() : rnn_(gpu_), generation_(gpu_.api(), gpu_.stream_place()) {}
+CudaBackend::CudaBackend() : rnn_(gpu_), generation_(gpu_) {}
 
 std::string CudaBackend::describe() const { return gpu_.description(); }
 int CudaBackend::threads() const { return gpu_.multiprocessors(); }
-Peak CudaBackend::measure_peak() { return cuda::measure_peak(gpu_); }
+Peak CudaBackend::measure_peak() {
+  gpu_.flush();
+  return cuda::measure_peak(gpu_);
+}
 
 void* CudaBackend::allocate(size_t bytes) {
   CUdeviceptr memory = 0;
@@ -34,12 +37,16 @@ void* CudaBackend::allocate(size_t bytes) {
 }
 void CudaBackend::release(void* data, size_t) {
   // Commands that use it may still be on their way. A failure here has been, or will be, reported by the next command.
+  gpu_.flush();
   gpu_.api().cuStreamSynchronize(gpu_.stream());
   gpu_.api().cuMemFree(reinterpret_cast<CUdeviceptr>(data));
 }
 void CudaBackend::upload(void* device, const void* host, size_t bytes) { gpu_.upload(device, host, bytes); }
 void CudaBackend::download(void* host, const void* device, size_t bytes) { gpu_.download(host, device, bytes); }
 void CudaBackend::synchronize() { gpu_.synchronize(); }
+void CudaBackend::begin_step() { gpu_.graphs().begin(); }
+void CudaBackend::end_step() { gpu_.graphs().end(); }
+GraphStatistics CudaBackend::graph_statistics() const { return gpu_.graphs().statistics(); }
 
 void CudaBackend::fill(DType dtype, int64_t count, double value, void* out) { cuda::fill(gpu_, dtype, count, value, out); }
 void CudaBackend::copy(DType dtype, const Strided& layout, bool accumulate, const void* src, void* dst) {

@@ -7,7 +7,7 @@
 namespace deep_rnn::cuda {
 
 // Only delegates; see core/backend.h for every argument. All functions push on the stream and return, but download,
-// synchronize and measure_peak, which wait for it.
+// synchronize and measure_peak, which wait for it; between begin_step and end_step they may only gather, see graphs.h.
 class CudaBackend final : public Backend {
  public:
   CudaBackend();
@@ -21,6 +21,9 @@ class CudaBackend final : public Backend {
   void upload(void* device, const void* host, size_t bytes) override;
   void download(void* host, const void* device, size_t bytes) override;
   void synchronize() override;
+  void begin_step() override;
+  void end_step() override;
+  GraphStatistics graph_statistics() const override;
 
   void fill(DType dtype, int64_t count, double value, void* out) override;
   void copy(DType dtype, const Strided& layout, bool accumulate, const void* src, void* dst) override;

@@ -34,7 +34,7 @@ BareConfig bare_config(const RnnDesc& desc, int64_t steps, int64_t batch);
 
 // An array on the device in the stack's type.
 struct BareArray {
-  explicit BareArray(Gpu& gpu) : memory(gpu.api(), gpu.stream_place()) {}
+  explicit BareArray(Gpu& gpu) : memory(gpu) {}
   DeviceMemory memory;
   size_t count = 0;
   void* data() const { return memory.data(); }

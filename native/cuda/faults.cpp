@@ -1,18 +1,35 @@
 #include "cuda/faults.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace deep_rnn::cuda {
 
 Fault Faults::add(const FaultSite& site, void* device) {
   auto* keys = static_cast<Keys*>(device);
-  const size_t place = sites_.size();
-  sites_.push_back(site);
+  const size_t place = find(site);
+  if (place == sites_.size()) sites_.push_back(site);
+  if (std::find(order_.begin(), order_.end(), place) == order_.end()) order_.push_back(place);
   // Addresses alone: the memory is the device's.
   return {reinterpret_cast<unsigned long long*>(reinterpret_cast<char*>(keys) + offsetof(Keys, key)) + place,
           reinterpret_cast<int32_t*>(reinterpret_cast<char*>(keys) + offsetof(Keys, raised))};
 }
 
+void Faults::clear() {
+  sites_.clear();
+  order_.clear();
+}
+
+size_t Faults::find(const FaultSite& site) const {
+  const auto is_same = [&](const FaultSite& other) {
+    return other.operation == site.operation && other.value == site.value && other.limit == site.limit &&
+           std::equal(std::begin(other.shape), std::end(other.shape), site.shape);
+  };
+  return size_t(std::find_if(sites_.begin(), sites_.end(), is_same) - sites_.begin());
+}
+
 std::string Faults::message(const Keys& keys) const {
-  for (size_t i = 0; i < sites_.size(); i++) {
+  for (size_t i : order_) {
     const unsigned long long key = keys.key[i];
     if (key == ~0ull) continue;
     const FaultSite& site = sites_[i];

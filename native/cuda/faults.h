@@ -18,7 +18,8 @@ struct FaultSite {
   int64_t shape[3];  // the first is not used; a row counts alone when all are 1
 };
 
-// The device's side: a flag, then one key for every operation since the last look.
+// The device's side: a flag, then one key for every site. Equal sites share one, so that a program that repeats itself has the
+// same keys every time.
 class Faults {
  public:
   static constexpr int kMost = 512;
@@ -27,15 +28,21 @@ class Faults {
     unsigned long long key[kMost];
   };
 
-  bool full() const { return sites_.size() >= size_t(kMost); }
+  bool fits(const FaultSite& site) const { return sites_.size() < size_t(kMost) || find(site) < sites_.size(); }
   // `device` is a Keys in device memory.
   Fault add(const FaultSite& site, void* device);
-  void forget() { sites_.clear(); }
-  // The first wrong operation in words.
+  // The keys were looked at: what comes from now on is later.
+  void look() { order_.clear(); }
+  // Forgets the sites; nothing may be on its way that knows their keys.
+  void clear();
+  // The first wrong operation since the last look in words.
   std::string message(const Keys& keys) const;
 
  private:
+  size_t find(const FaultSite& site) const;
+
   std::vector<FaultSite> sites_;
+  std::vector<size_t> order_;  // of those that came since the last look
 };
 
 }  // namespace deep_rnn::cuda

@@ -16,6 +16,32 @@ int checked(int64_t size, const char* name) {
   return int(size);
 }
 
+struct ProductOperation {
+  const void *a, *b;
+  void* c;
+  int64_t stride_a, stride_b, stride_c;
+  int32_t m, n, k, lda, ldb, ldc, batch;
+  cublasOperation_t op_a, op_b;
+  int32_t accumulate;
+  DType dtype;
+  int32_t unused;  // fills the last word
+
+  template <class E, class Gemm>
+  cublasStatus_t call(const Gpu& gpu, Gemm gemm) const {
+    const E one = 1, beta = accumulate ? 1 : 0;
+    return gemm(gpu.cublas(), op_b, op_a, n, m, k, &one, static_cast<const E*>(b), ldb, stride_b, static_cast<const E*>(a), lda,
+                stride_a, &beta, static_cast<E*>(c), ldc, stride_c, batch);
+  }
+  void issue(Gpu& gpu, const uint64_t*) const {
+    const Api& api = gpu.api();
+    if (dtype == DType::float64) {
+      api.check(call<double>(gpu, api.cublasDgemmStridedBatched), "cublasDgemmStridedBatched");
+    } else {
+      api.check(call<float>(gpu, api.cublasSgemmStridedBatched), "cublasSgemmStridedBatched");
+    }
+  }
+};
+
 }  // namespace
 
 void matmul(Gpu& gpu, const MatmulDesc& desc, const void* a, const void* b, void* c) {
@@ -27,17 +53,8 @@ void matmul(Gpu& gpu, const MatmulDesc& desc, const void* a, const void* b, void
   const int ldc = checked(desc.ldc, "ldc");
   const cublasOperation_t op_a = desc.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
   const cublasOperation_t op_b = desc.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
-  if (desc.dtype == DType::float64) {
-    const double one = 1, beta = desc.accumulate ? 1 : 0;
-    DEEP_RNN_CALL(gpu.api(), cublasDgemmStridedBatched, gpu.cublas(), op_b, op_a, n, m, k, &one, static_cast<const double*>(b),
-                  ldb, desc.batch_stride_b, static_cast<const double*>(a), lda, desc.batch_stride_a, &beta,
-                  static_cast<double*>(c), ldc, desc.batch_stride_c, batch);
-  } else {
-    const float one = 1, beta = desc.accumulate ? 1 : 0;
-    DEEP_RNN_CALL(gpu.api(), cublasSgemmStridedBatched, gpu.cublas(), op_b, op_a, n, m, k, &one, static_cast<const float*>(b),
-                  ldb, desc.batch_stride_b, static_cast<const float*>(a), lda, desc.batch_stride_a, &beta,
-                  static_cast<float*>(c), ldc, desc.batch_stride_c, batch);
-  }
+  gpu.push(ProductOperation{a, b, c, desc.batch_stride_a, desc.batch_stride_b, desc.batch_stride_c, m, n, k, lda, ldb, ldc,
+                            batch, op_a, op_b, int32_t(desc.accumulate), desc.dtype, 0});
 }
 
 }  // namespace deep_rnn::cuda

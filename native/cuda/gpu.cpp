@@ -4,9 +4,11 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "core/error.h"
 #include "cuda/fatbin.h"
+#include "cuda/launch.h"
 
 namespace deep_rnn::cuda {
 
@@ -22,6 +24,27 @@ KernelNames& kernel_names() {
   static KernelNames& all = *new KernelNames;
   return all;
 }
+
+// cuBLAS's own advice: 32 MiB from Hopper on.
+size_t product_workspace(int major) { return size_t(major >= 9 ? 32 : 8) << 20; }
+
+struct Zero {
+  void* device;
+  size_t bytes;
+  void issue(Gpu& gpu, const uint64_t*) const {
+    DEEP_RNN_CALL(gpu.api(), cuMemsetD32Async, reinterpret_cast<CUdeviceptr>(device), 0, bytes / 4, gpu.stream());
+  }
+};
+
+struct CopyOnDevice {
+  void* to;
+  const void* from;
+  size_t bytes;
+  void issue(Gpu& gpu, const uint64_t*) const {
+    DEEP_RNN_CALL(gpu.api(), cuMemcpyDtoDAsync, reinterpret_cast<CUdeviceptr>(to), reinterpret_cast<CUdeviceptr>(from), bytes,
+                  gpu.stream());
+  }
+};
 
 std::string version_text(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
 
@@ -40,7 +63,8 @@ bool has_kernel_number(const char* name) {
   return std::any_of(all.names.begin(), all.names.end(), [&](const char* known) { return std::strcmp(known, name) == 0; });
 }
 
-Gpu::Gpu() : api_(cuda::api()), staging_(api_, stream_), scratch_(api_, stream_), fault_memory_(api_, stream_) {
+Gpu::Gpu()
+    : api_(cuda::api()), staging_(api_, stream_), scratch_(*this), fault_memory_(*this), products_(*this), graphs_(*this) {
   try {
     open_device();
   } catch (...) {
@@ -77,6 +101,9 @@ void Gpu::open_device() {
   DEEP_RNN_CALL(api_, cuDeviceGetAttribute, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device_);
   DEEP_RNN_CALL(api_, cuDeviceGetAttribute, &multiprocessors_, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device_);
   DEEP_RNN_CALL(api_, cuDriverGetVersion, &driver);
+  // Memory of ours: cuBLAS would take some by itself, which no graph can hold.
+  const size_t workspace = product_workspace(major);
+  DEEP_RNN_CALL(api_, cublasSetWorkspace, cublas_, products_.take(workspace), workspace);
   description_ = std::string(name) + ", sm_" + std::to_string(major) + std::to_string(minor) + ", CUDA " +
                  version_text(driver) + ", cuDNN " + version_text(int(api_.cudnnGetVersion() / 10));
 
@@ -89,8 +116,10 @@ void Gpu::open_device() {
 void Gpu::close() {
   if (!context_) return;
   if (stream_) api_.cuStreamSynchronize(stream_);
+  graphs_.release();
   scratch_.release();
   fault_memory_.release();
+  products_.release();
   staging_.release();
   if (cudnn_) api_.cudnnDestroy(cudnn_);
   if (cublas_) api_.cublasDestroy(cublas_);
@@ -120,40 +149,64 @@ void Gpu::launch(int kernel, const Launch& shape, void** arguments) {
                 stream_, arguments, nullptr);
 }
 
+void LaunchOperation::issue(Gpu& gpu, const uint64_t* tail) const {
+  constexpr int32_t kMostArguments = 16;
+  void* pointers[kMostArguments];
+  for (int32_t i = 0; i < arguments; tail += 1 + *tail, i++) pointers[i] = const_cast<uint64_t*>(tail + 1);
+  gpu.launch(kernel, shape, pointers);
+}
+
 void Gpu::zero(void* device, size_t bytes) {
-  if (bytes > 0) DEEP_RNN_CALL(api_, cuMemsetD32Async, reinterpret_cast<CUdeviceptr>(device), 0, bytes / 4, stream_);
+  if (bytes > 0) push(Zero{device, bytes});
 }
 
 void Gpu::copy(void* to, const void* from, size_t bytes) {
-  if (bytes == 0) return;
-  DEEP_RNN_CALL(api_, cuMemcpyDtoDAsync, reinterpret_cast<CUdeviceptr>(to), reinterpret_cast<CUdeviceptr>(from), bytes,
-                stream_);
+  if (bytes > 0) push(CopyOnDevice{to, from, bytes});
 }
 
 void Gpu::upload(void* device, const void* host, size_t bytes) {
+  const void* arrived = graphs_.gathering() ? graphs_.arrive(host, bytes) : nullptr;
+  if (arrived) {
+    copy(device, arrived, bytes);
+  } else {
+    bring(device, host, bytes);
+  }
+}
+
+void Gpu::prepare(const void* owner, std::function<void()> work) {
+  if (graphs_.gathering()) return graphs_.prepare(owner, std::move(work));
+  work();
+}
+
+void Gpu::bring(void* device, const void* host, size_t bytes) {
   staging_.upload(reinterpret_cast<CUdeviceptr>(device), host, bytes);
 }
 
 Fault Gpu::fault(const FaultSite& site) {
-  if (faults_.full()) synchronize();
+  if (!faults_.fits(site)) {
+    synchronize();
+    faults_.clear();
+  }
   return faults_.add(site, fault_memory_.data());
 }
 
 void Gpu::synchronize() { download(nullptr, nullptr, 0); }
 
 void Gpu::download(void* host, const void* device, size_t bytes) {
+  flush();
+  graphs_.check();
   // The flag comes back with the data, the keys only when it is up.
   const auto keys = reinterpret_cast<CUdeviceptr>(fault_memory_.data());
   int32_t raised = 0;
   staging_.download(host, reinterpret_cast<CUdeviceptr>(device), bytes, &raised, keys, sizeof raised);
   if (raised == 0) {
-    faults_.forget();
+    faults_.look();
     return;
   }
   Faults::Keys found;
   staging_.download(&found, keys, sizeof found, nullptr, 0, 0);
   const std::string message = faults_.message(found);
-  faults_.forget();
+  faults_.look();
   DEEP_RNN_CALL(api_, cuMemsetD32Async, keys, ~0u, sizeof found / 4, stream_);
   zero(fault_memory_.data(), sizeof(uint64_t));
   throw Error(message);

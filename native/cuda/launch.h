@@ -8,14 +8,36 @@
 
 namespace deep_rnn::cuda {
 
+// A launch that waits: the tail holds each argument's words, one with their number before them.
+struct LaunchOperation {
+  int32_t kernel, arguments;
+  Launch shape;
+  void issue(Gpu& gpu, const uint64_t* tail) const;
+};
+
 template <class Kernel>
 struct TypedLaunch;
 
 template <class... Parameters>
 struct TypedLaunch<void (*)(Parameters...)> {
   static void run(Gpu& gpu, int kernel, const Launch& shape, Parameters... arguments) {
+    if (gpu.graphs().gathering()) return gather(gpu, kernel, shape, arguments...);
     void* pointers[] = {const_cast<void*>(static_cast<const void*>(&arguments))...};
     gpu.launch(kernel, shape, pointers);
+  }
+
+  static void gather(Gpu& gpu, int kernel, const Launch& shape, const Parameters&... arguments) {
+    constexpr size_t kWords = (size_t(0) + ... + (1 + words_for(sizeof(Parameters))));
+    uint64_t tail[kWords] = {};
+    size_t at = 0;
+    const auto put = [&](const auto& argument) {
+      const size_t words = words_for(sizeof argument);
+      tail[at] = words;
+      put_bytes(tail + at + 1, argument);
+      at += 1 + words;
+    };
+    (put(arguments), ...);
+    gpu.push(LaunchOperation{kernel, int32_t(sizeof...(Parameters)), shape}, tail, kWords);
   }
 };
 

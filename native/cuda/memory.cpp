@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cuda/gpu.h"
+
 namespace deep_rnn::cuda {
 
 namespace {
@@ -14,10 +16,11 @@ constexpr size_t kLandingBytes = size_t(4) << 20, kTailBytes = 256;
 
 void* DeviceMemory::take(size_t bytes) {
   if (bytes <= bytes_) return data_;
+  if (data_) gpu_.flush();
   release();
   const size_t grown = (bytes + bytes / 4 + 255) / 256 * 256;
   CUdeviceptr memory = 0;
-  DEEP_RNN_CALL(api_, cuMemAlloc, &memory, grown);
+  DEEP_RNN_CALL(gpu_.api(), cuMemAlloc, &memory, grown);
   data_ = reinterpret_cast<void*>(memory);
   bytes_ = grown;
   return data_;
@@ -26,8 +29,8 @@ void* DeviceMemory::take(size_t bytes) {
 void DeviceMemory::release() {
   if (!data_) return;
   // Commands that use it may still be on their way. A failure here has been, or will be, reported by the next command.
-  api_.cuStreamSynchronize(stream_);
-  api_.cuMemFree(reinterpret_cast<CUdeviceptr>(data_));
+  gpu_.api().cuStreamSynchronize(gpu_.stream());
+  gpu_.api().cuMemFree(reinterpret_cast<CUdeviceptr>(data_));
   data_ = nullptr;
   bytes_ = 0;
 }

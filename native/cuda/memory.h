@@ -8,10 +8,12 @@
 
 namespace deep_rnn::cuda {
 
+class Gpu;
+
 // A block of device memory that is replaced by a larger one when more is asked for.
 class DeviceMemory {
  public:
-  DeviceMemory(const Api& api, const CUstream& stream) : api_(api), stream_(stream) {}
+  explicit DeviceMemory(Gpu& gpu) : gpu_(gpu) {}
   ~DeviceMemory() { release(); }
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
@@ -22,8 +24,7 @@ class DeviceMemory {
   void release();
 
  private:
-  const Api& api_;
-  const CUstream& stream_;
+  Gpu& gpu_;
   void* data_ = nullptr;
   size_t bytes_ = 0;
 };

@@ -11,23 +11,23 @@ void optimizer_step(Gpu& gpu, const OptimizerDesc& desc, const void* grads, void
   if ((needed.first && !state1) || (needed.second && !state2) || (needed.third && !state3))
     throw Error(std::string(name_of(desc.kind)) + " misses one of its state arrays");
   if (desc.count == 0) return;
-  const OptimizerScalars scalars = optimizer_scalars(desc);
+  OptimizerScalars scalars = optimizer_scalars(desc);
+  const OptimizerScalars* live = gpu.live(scalars);
+  if (live) scalars = {};
   const Launch shape = gpu.over_elements(desc.count);
   switch (desc.kind) {
     case OptimizerKind::sgd:
-      DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, sgd, scalars, nullptr, desc.count, grads, params, state1, state2,
-                               state3);
+      DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, sgd, scalars, live, desc.count, grads, params, state1, state2, state3);
       break;
     case OptimizerKind::adam:
-      DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, adam, scalars, nullptr, desc.count, grads, params, state1, state2,
-                               state3);
+      DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, adam, scalars, live, desc.count, grads, params, state1, state2, state3);
       break;
     case OptimizerKind::rmsprop:
-      DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, rmsprop, scalars, nullptr, desc.count, grads, params, state1, state2,
+      DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, rmsprop, scalars, live, desc.count, grads, params, state1, state2,
                                state3);
       break;
     case OptimizerKind::adagrad:
-      DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, adagrad, scalars, nullptr, desc.count, grads, params, state1, state2,
+      DEEP_RNN_LAUNCH_FLOATING(gpu, shape, desc.dtype, adagrad, scalars, live, desc.count, grads, params, state1, state2,
                                state3);
       break;
     default:

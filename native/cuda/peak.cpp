@@ -25,7 +25,7 @@ double best_rate(int64_t size, int64_t most, int64_t factor, Run run, Operations
 // Of square products in cuBLAS, with sums in float32.
 double product_rate(Gpu& gpu, Timer& timer, cudaDataType_t type, size_t element, cublasComputeType_t compute) {
   constexpr int64_t kMost = 8192;
-  DeviceMemory a(gpu.api(), gpu.stream_place()), c(gpu.api(), gpu.stream_place());
+  DeviceMemory a(gpu), c(gpu);
   const auto run = [&](int64_t size) {
     const int64_t count = size * size;
     void* out = c.take(size_t(count) * sizeof(float));
@@ -45,7 +45,7 @@ double product_rate(Gpu& gpu, Timer& timer, cudaDataType_t type, size_t element,
 
 double copy_rate(Gpu& gpu, Timer& timer) {
   constexpr int64_t kMost = int64_t(1) << 29;
-  DeviceMemory from(gpu.api(), gpu.stream_place()), to(gpu.api(), gpu.stream_place());
+  DeviceMemory from(gpu), to(gpu);
   const auto run = [&](int64_t bytes) {
     gpu.zero(from.take(size_t(bytes)), size_t(bytes));
     to.take(size_t(bytes));

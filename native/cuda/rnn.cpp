@@ -145,6 +145,7 @@ void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args) {
   const Extents extents(desc, args.steps, args.batch);
   RnnPlan& plan = plan_for(desc, args.training);
   const RnnNumbers& numbers = plan.numbers();
+  if (args.lengths) gpu_.flush();  // cuDNN brings lengths to the GPU in ways of its own, which no graph should hold
   plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
   if (plan.drops()) plan.seed_dropout(args.seed);
   RnnSpaces spaces = rnn_spaces(gpu_.api(), gpu_.cudnn(), plan.descriptors(), args.reserve != nullptr);
@@ -189,6 +190,7 @@ void Rnn::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
   const Extents extents(desc, args.steps, args.batch);
   RnnPlan& plan = plan_for(desc, args.training);
   const RnnNumbers& numbers = plan.numbers();
+  if (args.lengths) gpu_.flush();  // cuDNN brings lengths to the GPU in ways of its own, which no graph should hold
   plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
   RnnSpaces spaces = rnn_spaces(gpu_.api(), gpu_.cudnn(), plan.descriptors(), true);
   spaces.reserve = args.reserve;

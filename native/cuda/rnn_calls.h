@@ -1,5 +1,5 @@
-// The calls of one pass on arrays in cuDNN's own numbers. All of them push on the stream and return; the plan's data
-// descriptors say which steps, sequences and lengths.
+// The calls of one pass on arrays in cuDNN's own numbers. All of them push on the stream and return, or wait for the
+// end of a step that is being gathered; the plan's data descriptors say which steps, sequences and lengths.
 #pragma once
 #include "cuda/rnn_plan.h"
 

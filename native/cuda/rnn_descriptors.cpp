@@ -57,6 +57,7 @@ void RnnDescriptors::set_stack(const RnnDesc& desc) {
 
 void RnnDescriptors::set_data(const RnnDesc& desc, int64_t steps, int64_t batch, const int32_t* lengths) {
   if (steps > INT_MAX || batch > INT_MAX) throw Error("cuDNN takes up to " + std::to_string(INT_MAX) + " steps and sequences");
+  steps_ = steps;
   if (lengths) {
     lengths_.assign(lengths, lengths + batch);
   } else {

@@ -47,8 +47,12 @@ struct RnnDescriptors {
   void set_stack(const RnnDesc& desc);
   // lengths [batch] on the host, or null: all `steps`.
   void set_data(const RnnDesc& desc, int64_t steps, int64_t batch, const int32_t* lengths);
+  // As set last.
+  int64_t steps() const { return steps_; }
+  int64_t batch() const { return int64_t(lengths_.size()); }
 
  private:
+  int64_t steps_ = 0;
   std::vector<int32_t> lengths_;
 };
 

@@ -8,15 +8,9 @@
 namespace deep_rnn::cuda {
 
 RnnPlan::RnnPlan(Gpu& gpu, const RnnDesc& desc)
-    : gpu_(gpu),
-      desc_(desc),
-      numbers_(desc),
-      descriptors_(gpu.api()),
-      weights_(gpu.api(), gpu.stream_place()),
-      pieces_(gpu.api(), gpu.stream_place()),
-      dropout_states_(gpu.api(), gpu.stream_place()) {
+    : gpu_(gpu), desc_(desc), numbers_(desc), descriptors_(gpu.api()), weights_(gpu), pieces_(gpu), dropout_states_(gpu) {
   if (drops()) {
-    seed_dropout(0);
+    set_dropout(0);
   } else {
     DEEP_RNN_CALL(gpu.api(), cudnnSetDropoutDescriptor, descriptors_.dropout, gpu.cudnn(), 0.0f, nullptr, 0, 0);
   }
@@ -27,6 +21,10 @@ RnnPlan::RnnPlan(Gpu& gpu, const RnnDesc& desc)
 }
 
 void RnnPlan::seed_dropout(uint64_t seed) {
+  gpu_.prepare(this, [this, seed] { set_dropout(seed); });
+}
+
+void RnnPlan::set_dropout(uint64_t seed) {
   size_t bytes = 0;
   DEEP_RNN_CALL(gpu_.api(), cudnnDropoutGetStatesSize, gpu_.cudnn(), &bytes);
   DEEP_RNN_CALL(gpu_.api(), cudnnSetDropoutDescriptor, descriptors_.dropout, gpu_.cudnn(), float(desc_.dropout),

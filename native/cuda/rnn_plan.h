@@ -13,6 +13,7 @@ class RnnPlan {
  public:
   RnnPlan(Gpu& gpu, const RnnDesc& desc);
 
+  const RnnDesc& desc() const { return desc_; }
   RnnDescriptors& descriptors() { return descriptors_; }
   const RnnNumbers& numbers() const { return numbers_; }
   size_t weight_bytes() const { return weight_bytes_; }
@@ -22,11 +23,13 @@ class RnnPlan {
   const void* pack(const void* params);
   // dparams [layout.count] += gradients [weight_bytes()] of the weight space.
   void add_gradients(const void* gradients, void* dparams);
-  // The masks of the pass to come. Sets up the states of all generators, which is why stacks without dropout skip it.
+  // The masks of the pass to come. Sets up the states of all generators, which is why stacks without dropout skip it, and which
+  // no graph holds: it comes before the step, and the passes in the graph find the states that it left.
   void seed_dropout(uint64_t seed);
   bool drops() const { return desc_.dropout > 0; }
 
  private:
+  void set_dropout(uint64_t seed);
   void find_pieces();
   Launch shape() const { return over_segments(piece_count_, longest_, gpu_.multiprocessors()); }
 

@@ -105,6 +105,14 @@ export interface Binding {
    * of scratch memory, blocks ever taken from the system].
    */
   deviceStatistics(device: DeviceId): Float64Array;
+  /** *Immediate.* [graphs held, steps captured, steps replayed, steps launched one by one, captures refused]. */
+  graphStatistics(device: DeviceId): Float64Array;
+  /**
+   * Marks what is pushed until {@link endStep} as one step that is likely to be repeated: a backend may put it off until then
+   * and send it as one. A step within a step is part of it.
+   */
+  beginStep(device: DeviceId): void;
+  endStep(device: DeviceId): void;
   /** *Immediate.* Forgets the sticky error, so that the device can be used again; buffers keep whatever they hold. */
   clearError(device: DeviceId): void;
   /** Resolves when everything pushed before has run; rejects with the sticky error. */

@@ -1,8 +1,9 @@
 /** One pass over the minibatches of a loader, for training and evaluation alike. */
 import { checkInteger } from '../check.js';
-import { expected } from '../errors.js';
+import { expected, ShapeError } from '../errors.js';
 import type { RecurrentState } from '../nn/state.js';
-import { scope } from '../scope.js';
+import { copyRegion, emptyLike } from '../ops/primitives.js';
+import { scope, untracked } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import { LossMean } from './metrics.js';
 
@@ -74,32 +75,42 @@ function disposeState(state: CarriedState): void {
 
 function checkResult(result: LossResult): LossResult {
   if (!(result?.loss instanceof Tensor)) throw expected('{ loss: a tensor, count }', 'the result of loss', result);
+  if (result.loss.size !== 1) {
+    throw expected('one element', 'loss in the result of loss', `shape [${result.loss.shape.join(', ')}]`, ShapeError);
+  }
   checkInteger(result.count, 'count in the result of loss', { min: 1 });
   return result;
 }
 
-/** The losses of one pass: kept on the device, read some at a time. */
+/**
+ * The losses of one pass: kept on the device, read some at a time.
+ *
+ * They are copied to places of their own, so that every step finds the same memory free and can be replayed ({@link graphed}).
+ */
 class Losses {
   readonly mean = new LossMean();
-  private unread: { loss: Tensor; count: number }[] = [];
+  private readonly places: Tensor[] = [];
+  private counts: number[] = [];
   private reading?: { values: Promise<number[]>; counts: number[] };
   private settledAt = performance.now();
 
   constructor(private readonly options: PassOptions) {}
 
   add(loss: Tensor, count: number): void {
-    this.unread.push({ loss, count });
+    const place = this.placeLike(this.counts.push(count) - 1, loss);
+    copyRegion([1], { tensor: loss, offset: 0, strides: [1] }, { tensor: place, offset: 0, strides: [1] });
+    loss.dispose();
   }
 
   /** Starts to read what was added, when that is enough or `all` is asked for. */
   read(all = false): void {
-    const { unread } = this;
-    if (unread.length === 0 || (unread.length < (this.options.pace?.together ?? 1) && !all)) return;
-    const values = Promise.all(unread.map(({ loss }) => loss.item()));
+    const { counts } = this;
+    if (counts.length === 0 || (counts.length < (this.options.pace?.together ?? 1) && !all)) return;
+    const values = Promise.all(counts.map((_, i) => this.places[i].item()));
     // A rejection is met when the losses are settled; one that never is must not end the process.
     values.catch(() => undefined);
-    this.reading = { values, counts: unread.map(({ count }) => count) };
-    this.dispose();
+    this.reading = { values, counts };
+    this.counts = [];
   }
 
   /** Waits for what is being read, and tells it. */
@@ -118,8 +129,15 @@ class Losses {
   }
 
   dispose(): void {
-    for (const { loss } of this.unread) loss.dispose();
-    this.unread = [];
+    for (const place of this.places) place.dispose();
+  }
+
+  private placeLike(i: number, loss: Tensor): Tensor {
+    const place: Tensor | undefined = this.places[i];
+    if (place?.dtype === loss.dtype && place.device === loss.device) return place;
+    place?.dispose();
+    this.places[i] = untracked(() => emptyLike(loss, []));
+    return this.places[i];
   }
 }
 

@@ -1,7 +1,9 @@
 /** Training: a loop over epochs and minibatches that reports as it goes. */
 import { checkChoice, checkFunction, checkInteger, checkNumber, checkOptions } from '../check.js';
 import type { SequenceBatch } from '../data/loaders.js';
+import type { Device } from '../device.js';
 import { DeepRnnError, expected } from '../errors.js';
+import { graphed } from '../graphed.js';
 import type { LanguageModel } from '../models/language-model.js';
 import { Module } from '../nn/module.js';
 import { clipGradNorm, clipGradValue } from '../optim/clip.js';
@@ -49,7 +51,8 @@ export interface FitOptions<B> {
  *
  * The state is carried from minibatch to minibatch within an epoch (and detached between them) when the loader is
  * consecutive, and starts at zero for each epoch; otherwise for each minibatch. Losses are read while later steps
- * are already queued, so that the device does not wait and the event loop stays free.
+ * are already queued, so that the device does not wait and the event loop stays free. On a GPU, steps of equal shape are
+ * replayed as CUDA graphs ({@link graphed}).
  *
  * Source: D2L, "Implementation of Recurrent Neural Networks from Scratch", `train_epoch_ch8`.
  *
@@ -123,7 +126,8 @@ export class Trainer<M extends Module = LanguageModel, B = SequenceBatch> {
     const { training } = this.model;
     this.model.eval();
     try {
-      const step = (batch: B, state: CarriedState) => noGrad(() => this.loss(this.model, batch, state));
+      const step = (batch: B, state: CarriedState) =>
+        graphed(() => noGrad(() => this.loss(this.model, batch, state)), this.device());
       const { mean } = await pass(loader, step, { signal, pace: new Pace() });
       signal?.throwIfAborted();
       if (mean.steps === 0) throw new DeepRnnError('The loader yielded no minibatch to evaluate on');
@@ -162,18 +166,22 @@ export class Trainer<M extends Module = LanguageModel, B = SequenceBatch> {
     const start = performance.now();
     const { learningRate } = this.optimizer;
     this.model.train();
-    const { mean, complete } = await pass(loader, (batch, state) => this.step(batch, state), {
-      signal,
-      pace: this.callbacks.some(({ onStep }) => onStep) ? undefined : this.pace,
-      onLoss: (loss, tokens, step) => {
-        if (!Number.isFinite(loss)) {
-          throw new DeepRnnError(
-            `The loss became ${loss} in epoch ${number}, step ${step}: try a smaller learning rate or clipNorm`,
-          );
-        }
-        for (const { onStep } of this.callbacks) onStep?.({ epoch: number, number: step, loss, tokens });
+    const { mean, complete } = await pass(
+      loader,
+      (batch, state) => graphed(() => this.step(batch, state), this.device()),
+      {
+        signal,
+        pace: this.callbacks.some(({ onStep }) => onStep) ? undefined : this.pace,
+        onLoss: (loss, tokens, step) => {
+          if (!Number.isFinite(loss)) {
+            throw new DeepRnnError(
+              `The loss became ${loss} in epoch ${number}, step ${step}: try a smaller learning rate or clipNorm`,
+            );
+          }
+          for (const { onStep } of this.callbacks) onStep?.({ epoch: number, number: step, loss, tokens });
+        },
       },
-    });
+    );
     if (mean.steps === 0) {
       if (!complete) return undefined;
       throw new DeepRnnError(
@@ -192,6 +200,11 @@ export class Trainer<M extends Module = LanguageModel, B = SequenceBatch> {
       steadyTokensPerSecond,
       learningRate,
     };
+  }
+
+  /** Where the steps compute. */
+  private device(): Device | undefined {
+    return this.model.parameters()[0]?.device;
   }
 
   private step(batch: B, state: CarriedState): LossResult {

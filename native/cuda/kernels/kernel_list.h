@@ -124,8 +124,8 @@ DEEP_RNN_FLOATING(adagrad, (OptimizerScalars scalars, const OptimizerScalars* li
 
 // random.cu: over_elements(count)
 
-// out [desc.count]: the CPU's numbers.
-DEEP_RNN_FLOATING(random, (RandomDesc desc, void* out))
+// out [count]: the CPU's numbers of `desc`, or of *live where that is not null.
+DEEP_RNN_FLOATING(random, (RandomDesc desc, const RandomDesc* live, void* out))
 // Inverted dropout between the layers of a stack, the CPU's mask: x, y [count] = [T,B,D*O] after layer `layer`; y may be x.
 // Applied to dy it is its own backward.
 DEEP_RNN_FLOATING(dropout, (int64_t count, double probability, uint64_t seed, int64_t layer, const void* x, void* y))

@@ -63,7 +63,7 @@ __device__ void dropout(int64_t count, double probability, uint64_t seed, int64_
   });
 }
 
-DEEP_RNN_DEFINE_FLOATING(random, (RandomDesc desc, void* out), (desc, out))
+DEEP_RNN_DEFINE_FLOATING(random, (RandomDesc desc, const RandomDesc* live, void* out), (live ? RandomDesc(*live) : desc, out))
 DEEP_RNN_DEFINE_FLOATING(dropout, (int64_t count, double probability, uint64_t seed, int64_t layer, const void* x, void* y),
                          (count, probability, seed, layer, x, y))
 

@@ -10,6 +10,8 @@ using namespace deep_rnn::gpu_shim;
 
 struct cublasContext {
   CUstream stream = nullptr;
+  void* workspace = nullptr;
+  size_t workspace_bytes = 0;
 };
 
 namespace {
@@ -25,6 +27,9 @@ cublasStatus_t gemm(const char* call, cublasHandle_t handle, cublasOperation_t o
       ldc < std::max(1, m))
     return CUBLAS_STATUS_INVALID_VALUE;
   if (m == 0 || n == 0 || batch == 0) return CUBLAS_STATUS_SUCCESS;
+  demand(handle->workspace || !is_capturing(), call,
+         "without cublasSetWorkspace this allocates, which a capture does not allow");
+  if (handle->workspace) Memory::all().check(handle->workspace, handle->workspace_bytes, call, "the workspace");
   const auto check = [&](const auto* data, int rows, int columns, int leading, long long stride, const char* name) {
     if (rows == 0 || columns == 0) return;
     const long long matrix = (long long)(columns - 1) * leading + rows;
@@ -61,6 +66,7 @@ extern "C" {
 
 cublasStatus_t cublasCreate(cublasHandle_t* handle) {
   if (!is_context_current()) return CUBLAS_STATUS_NOT_INITIALIZED;
+  forbid_capture(__func__);
   *handle = new cublasContext;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -73,7 +79,18 @@ cublasStatus_t cublasGetVersion(cublasHandle_t, int* version) {
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
-  handle->stream = stream;
+  forbid_capture(__func__);
+  // The workspace is cuBLAS's own again.
+  *handle = {stream, nullptr, 0};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void* workspace, size_t bytes) {
+  const std::lock_guard<std::recursive_mutex> entered(everything());
+  forbid_capture(__func__);
+  if (uintptr_t(workspace) % 256 != 0) return CUBLAS_STATUS_INVALID_VALUE;
+  Memory::all().check(workspace, bytes, __func__, "the workspace");
+  handle->workspace = workspace;
+  handle->workspace_bytes = bytes;
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,

@@ -93,6 +93,7 @@ const char* cudnnGetErrorString(cudnnStatus_t status) {
 void cudnnGetLastErrorString(char* text, size_t bytes) { std::snprintf(text, bytes, "%s", last_reason().c_str()); }
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
+  forbid_capture(__func__);
   DEEP_RNN_REFUSE_IF(!is_context_current(), CUDNN_STATUS_NOT_INITIALIZED, "no context is current on this thread");
   *handle = new cudnnContext;
   return CUDNN_STATUS_SUCCESS;
@@ -102,6 +103,7 @@ cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
   return CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
+  forbid_capture(__func__);
   DEEP_RNN_REFUSE_IF(!handle, CUDNN_STATUS_BAD_PARAM, "no handle");
   handle->stream = stream;
   return CUDNN_STATUS_SUCCESS;
@@ -135,6 +137,7 @@ cudnnStatus_t cudnnSetDropoutDescriptor(cudnnDropoutDescriptor_t dropout, cudnnH
   DEEP_RNN_REFUSE_IF(!(probability >= 0 && probability <= 1), CUDNN_STATUS_BAD_PARAM, "probability");
   if (states) {
     DEEP_RNN_REFUSE_IF(bytes < 4096, CUDNN_STATUS_INVALID_VALUE, "states too small");
+    forbid_capture(__func__);
     Memory::all().check(states, bytes, __func__, "the states");
     push(handle->stream, __func__, [=] {
       const uint64_t values[2] = {seed, 0};

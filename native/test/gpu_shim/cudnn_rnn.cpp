@@ -1,5 +1,7 @@
 // cuDNN's passes over a recurrent stack: every rule that can be checked is, most of them before the work is queued.
 #include <cstring>
+#include <set>
+#include <utility>
 
 #include "gpu_shim/rnn_pass.h"
 
@@ -19,6 +21,8 @@ struct Spaces {
 size_t needed_work(const cudnnRNNStruct& rnn, const cudnnRNNDataStruct& x) {
   return 1000 + size_t(x.steps) * size_t(x.batch) * size_t(rnn.hidden + rnn.input) * 3 + 1;
 }
+
+void expect(bool holds, const char* call, const char* rule) { demand(holds, call, rule); }
 
 bool is_state(cudnnTensorDescriptor_t tensor, const cudnnRNNStruct& rnn, int batch, int width) {
   return tensor && tensor->is_set && tensor->type == rnn.type &&
@@ -55,6 +59,11 @@ cudnnStatus_t begin(const char* call, cudnnHandle_t handle, cudnnRNNDescriptor_t
   if (keeps) Memory::all().check(spaces.reserve, spaces.reserve_bytes, call, "reserveSpace");
   if (uintptr_t(spaces.weights) % 16 != 0 || uintptr_t(spaces.work) % 16 != 0 || uintptr_t(spaces.reserve) % 16 != 0)
     return refuse("alignment");
+  // Libraries set themselves up in the first pass of a kind: they load kernels, allocate, choose algorithms.
+  static std::set<std::pair<std::string, uint64_t>>& warm = *new std::set<std::pair<std::string, uint64_t>>;
+  const std::pair<std::string, uint64_t> kind = {call, configuration_of(*rnn, *x, double(rnn->dropout->probability))};
+  if (is_capturing()) expect(warm.count(kind) == 1, call, "the first pass of a kind comes before a capture, not in it");
+  warm.insert(kind);
   pass.rnn = *rnn;
   pass.x_shape = *x;
   pass.y_shape = *y;
@@ -84,8 +93,6 @@ RnnPass on_host(RnnPass pass) {
   pass.reserve = host(pass.reserve);
   return pass;
 }
-
-void expect(bool holds, const char* call, const char* rule) { demand(holds, call, rule); }
 
 }  // namespace
 

@@ -14,6 +14,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace deep_rnn::gpu_shim {
 
@@ -68,12 +69,28 @@ T* host(T* device) {
 }
 
 bool is_context_current();
+// Ends the process when this thread is capturing: `call` waits, allocates or does what a graph cannot hold.
+void forbid_capture(const char* call);
+bool is_capturing();
+// Runs at each launch of the graph that this thread is capturing.
+void check_at_launch(std::function<void()> check);
 bool exists(CUstream stream);
-// Appends to the stream; an eager one runs it.
+// Appends to the stream, and an eager one runs it; or to the graph that is being captured from the stream.
 void push(CUstream stream, const char* call, std::function<void()> run);
 
 }  // namespace deep_rnn::gpu_shim
 
+struct CUgraph_st {
+  std::vector<std::function<void()>> nodes;
+  std::vector<std::function<void()>> checks;  // what must still hold at a launch
+};
+
+struct CUgraphExec_st {
+  CUgraph_st graph;
+  CUstream last = nullptr;  // that it was launched into
+};
+
 struct CUstream_st {
   std::deque<std::function<void()>> queue;
+  CUgraph capturing = nullptr;
 };

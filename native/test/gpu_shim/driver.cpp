@@ -7,6 +7,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "gpu_shim/device.h"
@@ -39,6 +40,8 @@ struct Device {
   int retained = 0;
   std::set<CUstream> streams;
   std::set<CUevent> events;
+  std::set<CUgraph> graphs;
+  std::set<CUgraphExec> executables;
   std::mt19937_64 random{setting("DEEP_RNN_SHIM_SEED", 1)};
   const Order order = gpu_shim::order();
 };
@@ -50,6 +53,7 @@ Device& device() {
 
 thread_local CUcontext current = nullptr;
 thread_local std::vector<CUcontext> pushed;
+thread_local CUstream capturing = nullptr;
 
 void run_first(CUstream stream) {
   const std::function<void()> run = std::move(stream->queue.front());
@@ -69,6 +73,9 @@ void run_until(CUstream stream, Reached reached) {
     run_first(own ? stream : ready[device().random() % ready.size()]);
   }
 }
+
+// Kernels that were launched before.
+std::set<const deep_rnn::host_cuda::Kernel*>& warm = *new std::set<const deep_rnn::host_cuda::Kernel*>;
 
 double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -99,12 +106,21 @@ std::recursive_mutex& everything() {
 }
 
 bool is_context_current() { return current != nullptr; }
+bool is_capturing() { return capturing != nullptr; }
+void forbid_capture(const char* call) { demand(!capturing, call, "not allowed while a stream is being captured"); }
+void check_at_launch(std::function<void()> check) { capturing->capturing->checks.push_back(std::move(check)); }
 bool exists(CUstream stream) { return device().streams.count(stream) == 1; }
 
 void push(CUstream stream, const char* call, std::function<void()> run) {
   demand(is_context_current(), call, "no context is current on this thread");
   demand(stream != nullptr, call, "the default stream waits for all others, which this project never wants");
   demand(exists(stream), call, "the stream does not exist");
+  if (capturing) {
+    demand(stream == capturing, call, "work on another stream while one is being captured would not be in the graph");
+    stream->capturing->nodes.push_back(std::move(run));
+    return;
+  }
+  demand(!stream->capturing, call, "another thread is capturing the stream");
   stream->queue.push_back(std::move(run));
   const auto empty = [stream] { return stream->queue.empty(); };
   if (device().order == Order::eager) run_until(stream, empty);
@@ -209,6 +225,7 @@ CUresult cuCtxPopCurrent(CUcontext* context) {
 CUresult cuMemAlloc(CUdeviceptr* address, size_t bytes) {
   DEEP_RNN_SHIM_ENTRY;
   demand(is_context_current(), call, "no context is current on this thread");
+  forbid_capture(call);
   if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
   void* data = Memory::all().allocate(bytes);
   if (!data) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -218,6 +235,7 @@ CUresult cuMemAlloc(CUdeviceptr* address, size_t bytes) {
 CUresult cuMemFree(CUdeviceptr address) {
   DEEP_RNN_SHIM_ENTRY;
   demand(is_context_current(), call, "no context is current on this thread");
+  forbid_capture(call);
   // The real one waits for the whole device. What relies on that is slow at best, so nobody may.
   for (CUstream stream : device().streams)
     if (!stream->queue.empty() && device().streams.size() == 1) violation("cuMemFree: work is queued that may use the memory");
@@ -227,11 +245,13 @@ CUresult cuMemFree(CUdeviceptr address) {
 CUresult cuMemAllocHost(void** data, size_t bytes) {
   DEEP_RNN_SHIM_ENTRY;
   demand(is_context_current(), call, "no context is current on this thread");
+  forbid_capture(call);
   *data = Memory::all().allocate_host(bytes);
   return CUDA_SUCCESS;
 }
 CUresult cuMemFreeHost(void* data) {
   DEEP_RNN_SHIM_ENTRY;
+  forbid_capture(call);
   Memory::all().free_host(data);
   return CUDA_SUCCESS;
 }
@@ -239,6 +259,7 @@ CUresult cuMemcpyHtoDAsync(CUdeviceptr to, const void* from, size_t bytes, CUstr
   DEEP_RNN_SHIM_ENTRY;
   Memory::all().check(pointer(to), bytes, call, "the destination");
   demand(Memory::all().pinned(from, bytes), call, "the source is not pinned");
+  demand(!is_capturing(), call, "each launch of the graph would read the host's memory as it is then");
   push(stream, call, [=] { std::memcpy(host(pointer(to)), from, bytes); });
   return CUDA_SUCCESS;
 }
@@ -246,6 +267,7 @@ CUresult cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t bytes, CUstream st
   DEEP_RNN_SHIM_ENTRY;
   Memory::all().check(pointer(from), bytes, call, "the source");
   demand(Memory::all().pinned(to, bytes), call, "the destination is not pinned");
+  demand(!is_capturing(), call, "each launch of the graph would write to the host's memory");
   std::memset(to, 0xFF, bytes);  // what is read before the stream was waited for
   push(stream, call, [=] { std::memcpy(to, host(pointer(from)), bytes); });
   return CUDA_SUCCESS;
@@ -278,12 +300,14 @@ CUresult cuStreamDestroy(CUstream stream) {
   DEEP_RNN_SHIM_ENTRY;
   demand(exists(stream), call, "the stream does not exist");
   demand(stream->queue.empty(), call, "work is queued");
+  demand(!stream->capturing, call, "the stream is being captured");
   device().streams.erase(stream);
   delete stream;
   return CUDA_SUCCESS;
 }
 CUresult cuStreamSynchronize(CUstream stream) {
   DEEP_RNN_SHIM_ENTRY;
+  forbid_capture(call);
   demand(exists(stream), call, "the stream does not exist");
   run_until(stream, [stream] { return stream->queue.empty(); });
   return CUDA_SUCCESS;
@@ -303,6 +327,7 @@ CUresult cuEventDestroy(CUevent event) {
 CUresult cuEventRecord(CUevent event, CUstream stream) {
   DEEP_RNN_SHIM_ENTRY;
   demand(device().events.count(event) == 1, call, "the event does not exist");
+  demand(!is_capturing(), call, "nobody can wait for an event that a graph records");
   event->done = std::make_shared<bool>(false);
   push(stream, call, [done = event->done, at = event->milliseconds] {
     *at = now();
@@ -312,12 +337,14 @@ CUresult cuEventRecord(CUevent event, CUstream stream) {
 }
 CUresult cuEventSynchronize(CUevent event) {
   DEEP_RNN_SHIM_ENTRY;
+  forbid_capture(call);
   demand(event->done != nullptr, call, "the event was never recorded");
   run_until(nullptr, [done = event->done] { return *done; });
   return CUDA_SUCCESS;
 }
 CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) {
   DEEP_RNN_SHIM_ENTRY;
+  forbid_capture(call);
   demand(start->done && *start->done && end->done && *end->done, call, "an event has not been reached");
   *milliseconds = float(*end->milliseconds - *start->milliseconds);
   return CUDA_SUCCESS;
@@ -325,6 +352,7 @@ CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) {
 
 CUresult cuModuleLoadData(CUmodule* module, const void* image) {
   DEEP_RNN_SHIM_ENTRY;
+  forbid_capture(call);
   uint32_t magic = 0;
   std::memcpy(&magic, image, sizeof magic);
   if (magic != 0xBA55ED50u) return CUDA_ERROR_INVALID_IMAGE;
@@ -347,6 +375,11 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
   demand(grid_x > 0 && grid_y > 0 && grid_z > 0 && grid_y <= 65535 && grid_z <= 65535, kernel.name, "the grid is not allowed");
   demand(block_x > 0 && block_y > 0 && block_z > 0 && block_x * block_y * block_z <= 1024, kernel.name,
          "the block is not allowed");
+  if (is_capturing()) {
+    demand(warm.count(&kernel) == 1, kernel.name, "the first launch loads the kernel, which a capture does not allow");
+  } else {
+    warm.insert(&kernel);
+  }
   // Arguments are copied now, as the real driver does; 16 bytes keep any of them aligned.
   std::vector<std::vector<uint64_t>> copies;
   for (size_t i = 0; i < kernel.parameters.size(); i++) {
@@ -375,6 +408,64 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
     each_address([&](size_t i, void* device, uint64_t&) {
       Memory::all().check_margins(device, kernel.name, "argument " + std::to_string(i));
     });
+  });
+  return CUDA_SUCCESS;
+}
+
+CUresult cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(is_context_current(), call, "no context is current on this thread");
+  demand(exists(stream), call, "the stream does not exist");
+  demand(!capturing && !stream->capturing, call, "a capture is under way");
+  demand(mode == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL, call,
+         "other threads would be forbidden to allocate, or mistakes allowed");
+  stream->capturing = new CUgraph_st;
+  capturing = stream;
+  return CUDA_SUCCESS;
+}
+CUresult cuStreamEndCapture(CUstream stream, CUgraph* graph) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(exists(stream) && stream->capturing, call, "the stream is not being captured");
+  demand(capturing == stream, call, "another thread began the capture");
+  device().graphs.insert(*graph = std::exchange(stream->capturing, nullptr));
+  capturing = nullptr;
+  return CUDA_SUCCESS;
+}
+CUresult cuGraphDestroy(CUgraph graph) {
+  DEEP_RNN_SHIM_ENTRY;
+  demand(device().graphs.erase(graph) == 1, call, "the graph does not exist");
+  delete graph;
+  return CUDA_SUCCESS;
+}
+CUresult cuGraphInstantiate(CUgraphExec* executable, CUgraph graph, unsigned long long flags) {
+  DEEP_RNN_SHIM_ENTRY;
+  forbid_capture(call);
+  demand(device().graphs.count(graph) == 1, call, "the graph does not exist");
+  demand(flags == 0, call, "no flags are expected");
+  *executable = new CUgraphExec_st{*graph, nullptr};
+  device().executables.insert(*executable);
+  return CUDA_SUCCESS;
+}
+CUresult cuGraphExecDestroy(CUgraphExec executable) {
+  DEEP_RNN_SHIM_ENTRY;
+  forbid_capture(call);
+  demand(device().executables.erase(executable) == 1, call, "the executable graph does not exist");
+  // Launches that are queued have copies of the nodes, as the real driver keeps what is in flight.
+  delete executable;
+  return CUDA_SUCCESS;
+}
+CUresult cuGraphLaunch(CUgraphExec executable, CUstream stream) {
+  DEEP_RNN_SHIM_ENTRY;
+  forbid_capture(call);
+  demand(device().executables.count(executable) == 1, call, "the executable graph does not exist");
+  // The real driver orders launches of one executable graph; on one stream they are so anyway.
+  demand(!executable->last || executable->last == stream || !exists(executable->last) || executable->last->queue.empty(), call,
+         "the graph is still running in another stream");
+  executable->last = stream;
+  for (const auto& check : executable->graph.checks) check();
+  // As one piece of work: no other stream runs in between, and none has to.
+  push(stream, call, [nodes = executable->graph.nodes] {
+    for (std::function<void()> node : nodes) node();
   });
   return CUDA_SUCCESS;
 }

@@ -242,6 +242,153 @@ void rnn_mistakes() {
   });
 }
 
+// What is captured of `body`, ready to be launched; what it needs to have run before ran already.
+CUgraphExec capture(Gpu& gpu, const std::function<void()>& body) {
+  const Api& api = gpu.api();
+  CUgraph graph = nullptr;
+  CUgraphExec executable = nullptr;
+  DEEP_RNN_CALL(api, cuStreamBeginCapture, gpu.stream(), CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+  body();
+  DEEP_RNN_CALL(api, cuStreamEndCapture, gpu.stream(), &graph);
+  DEEP_RNN_CALL(api, cuGraphInstantiate, &executable, graph, 0);
+  DEEP_RNN_CALL(api, cuGraphDestroy, graph);
+  return executable;
+}
+
+// Something else of the driver or a library called while the stream is being captured.
+void expect_forbidden(const char* mistake, const std::function<void(Gpu&)>& call) {
+  expect(mistake, kAborted, "not allowed while a stream is being captured",
+         [&](Gpu& gpu) { capture(gpu, [&] { call(gpu); }); });
+}
+
+void graph_mistakes() {
+  expect("launches of a captured step are ordered, and nothing runs before one", kFine, "0.0 3.0", [](Gpu& gpu) {
+    auto* sum = static_cast<float*>(allocate(gpu, 8));
+    float before = -1, after = -1;
+    const float one = 1;
+    gpu.zero(sum, 8);
+    gpu.upload(sum + 1, &one, 4);
+    Strided scalar;
+    const auto add = [&] { copy(gpu, DType::float32, scalar, true, sum + 1, sum); };
+    add();
+    gpu.zero(sum, 4);
+    const CUgraphExec graph = capture(gpu, add);
+    gpu.download(&before, sum, 4);
+    for (int i = 0; i < 3; i++) DEEP_RNN_CALL(gpu.api(), cuGraphLaunch, graph, gpu.stream());
+    gpu.download(&after, sum, 4);
+    std::fprintf(stderr, "%.1f %.1f\n", double(before), double(after));
+    gpu.api().cuGraphExecDestroy(graph);
+  });
+  expect_forbidden("a capture waits for the stream", [](Gpu& gpu) { gpu.api().cuStreamSynchronize(gpu.stream()); });
+  expect_forbidden("a capture waits for an event", [](Gpu& gpu) {
+    CUevent event = nullptr;
+    gpu.api().cuEventCreate(&event, 0);
+    gpu.api().cuEventSynchronize(event);
+  });
+  expect_forbidden("a capture allocates", [](Gpu& gpu) { allocate(gpu, 64); });
+  expect_forbidden("a capture allocates pinned memory", [](Gpu& gpu) {
+    void* host = nullptr;
+    gpu.api().cuMemAllocHost(&host, 64);
+  });
+  expect("a capture frees", kAborted, "not allowed while a stream is being captured", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 64);
+    capture(gpu, [&] { gpu.api().cuMemFree(address(memory)); });
+  });
+  expect_forbidden("a capture opens cuBLAS", [](Gpu& gpu) {
+    cublasHandle_t handle = nullptr;
+    gpu.api().cublasCreate(&handle);
+  });
+  expect_forbidden("a capture moves cuBLAS to the stream",
+                   [](Gpu& gpu) { gpu.api().cublasSetStream(gpu.cublas(), gpu.stream()); });
+  expect("a capture sets up dropout", kAborted, "not allowed while a stream is being captured", [](Gpu& gpu) {
+    RnnDesc desc = Stack::make();
+    desc.layers = 2;
+    desc.dropout = 0.5;
+    RnnPlan plan(gpu, desc);
+    gpu.synchronize();
+    capture(gpu, [&] { plan.seed_dropout(1); });
+  });
+  expect("a product takes cuBLAS's own workspace", kAborted, "without cublasSetWorkspace", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 256);
+    DEEP_RNN_CALL(gpu.api(), cublasSetStream, gpu.cublas(), gpu.stream());
+    capture(gpu, [&] {
+      matmul(gpu, {DType::float32, 1, 4, 4, 4, false, false, false, 4, 4, 4, 0, 0, 0}, memory, memory,
+             static_cast<char*>(memory) + 128);
+    });
+  });
+  expect("a captured copy reads the host", kAborted, "read the host's memory", [](Gpu& gpu) {
+    void *host = nullptr, *memory = allocate(gpu, 64);
+    DEEP_RNN_CALL(gpu.api(), cuMemAllocHost, &host, 64);
+    capture(gpu, [&] { gpu.api().cuMemcpyHtoDAsync(address(memory), host, 64, gpu.stream()); });
+  });
+  expect("a captured copy writes to the host", kAborted, "write to the host's memory", [](Gpu& gpu) {
+    void *host = nullptr, *memory = allocate(gpu, 64);
+    DEEP_RNN_CALL(gpu.api(), cuMemAllocHost, &host, 64);
+    capture(gpu, [&] { gpu.api().cuMemcpyDtoHAsync(host, address(memory), 64, gpu.stream()); });
+  });
+  expect("a captured copy from pageable memory", kAborted, "not pinned", [](Gpu& gpu) {
+    const std::vector<char> host(64);
+    void* memory = allocate(gpu, 64);
+    capture(gpu, [&] { gpu.api().cuMemcpyHtoDAsync(address(memory), host.data(), 64, gpu.stream()); });
+  });
+  expect("work on another stream during a capture", kAborted, "work on another stream", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 64);
+    CUstream other = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cuStreamCreate, &other, CU_STREAM_NON_BLOCKING);
+    capture(gpu, [&] { gpu.api().cuMemsetD32Async(address(memory), 0, 16, other); });
+  });
+  expect("an event is recorded in a graph", kAborted, "nobody can wait for an event", [](Gpu& gpu) {
+    CUevent event = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cuEventCreate, &event, 0);
+    capture(gpu, [&] { gpu.api().cuEventRecord(event, gpu.stream()); });
+  });
+  expect("a kernel is launched for the first time in a capture", kAborted, "first launch loads", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 64);
+    gpu.zero(memory, 64);
+    capture(gpu, [&] { unary(gpu, UnaryOp::exp, DType::float32, 16, 0, memory, memory); });
+  });
+  expect("a pass runs for the first time in a capture", kAborted, "the first pass of a kind", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.plan.pack(stack.params);
+    capture(gpu, [&] { stack.forward(); });
+  });
+  expect("a graph outlives its memory", kAborted, "freed since the capture", [](Gpu& gpu) {
+    void* memory = allocate(gpu, 64);
+    const CUgraphExec graph = capture(gpu, [&] { gpu.zero(memory, 64); });
+    gpu.synchronize();
+    gpu.api().cuMemFree(address(memory));
+    gpu.api().cuGraphLaunch(graph, gpu.stream());
+  });
+  expect("a graph is launched after its end", kAborted, "does not exist", [](Gpu& gpu) {
+    const CUgraphExec graph = capture(gpu, [] {});
+    gpu.api().cuGraphExecDestroy(graph);
+    gpu.api().cuGraphLaunch(graph, gpu.stream());
+  });
+  expect("a graph is destroyed twice", kAborted, "does not exist", [](Gpu& gpu) {
+    const CUgraphExec graph = capture(gpu, [] {});
+    gpu.api().cuGraphExecDestroy(graph);
+    gpu.api().cuGraphExecDestroy(graph);
+  });
+  expect("a graph is launched while a stream is being captured", kAborted, "not allowed while", [](Gpu& gpu) {
+    const CUgraphExec graph = capture(gpu, [] {});
+    capture(gpu, [&] { gpu.api().cuGraphLaunch(graph, gpu.stream()); });
+  });
+  expect("a capture ends that never began", kAborted, "is not being captured", [](Gpu& gpu) {
+    CUgraph graph = nullptr;
+    gpu.api().cuStreamEndCapture(gpu.stream(), &graph);
+  });
+  expect("a capture begins within a capture", kAborted, "a capture is under way",
+         [](Gpu& gpu) { capture(gpu, [&] { capture(gpu, [] {}); }); });
+  expect("a reserve is left from the launch before", kAborted, "awaits this", [](Gpu& gpu) {
+    Stack stack(gpu);
+    stack.forward();
+    stack.data();
+    stack.forward();
+    const CUgraphExec graph = capture(gpu, [&] { stack.data(); });
+    for (int i = 0; i < 2; i++) gpu.api().cuGraphLaunch(graph, gpu.stream());
+  });
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -251,5 +398,7 @@ int main(int count, char** arguments) {
   memory_mistakes();
   product_mistakes();
   rnn_mistakes();
-  std::printf("%d mistakes made on purpose, all caught\n", caught - 1);
+  graph_mistakes();
+  constexpr int kRight = 2;  // cases without a mistake
+  std::printf("%d mistakes made on purpose, all caught\n", caught - kRight);
 }

@@ -89,6 +89,11 @@ void Memory::free(void* data) {
 void Memory::check(const void* data, size_t bytes, const char* call, const std::string& operand) const {
   demand(block_of(data, bytes) != nullptr, call,
          operand + " does not lie inside one device allocation (" + std::to_string(bytes) + " bytes)");
+  // A graph outlives the moment: the memory must be there whenever it is launched.
+  if (is_capturing())
+    check_at_launch([=] {
+      demand(block_of(data, bytes) != nullptr, "cuGraphLaunch", operand + " of " + call + " was freed since the capture");
+    });
 }
 
 void Memory::check_margins(const void* data, const char* call, const std::string& operand) const {

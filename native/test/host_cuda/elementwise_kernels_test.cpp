@@ -248,12 +248,15 @@ void test_random() {
   for (const RandomDesc& desc : cases) {
     std::vector<E> expected = fresh<E>(desc.count);
     oracle().random(desc, expected.data());
-    const auto out = under_all_schedules("random", [&](const Launcher& launch) {
-      std::vector<E> values = fresh<E>(desc.count);
-      launch("random" + suffix<E>(), over(desc.count), desc, static_cast<void*>(values.data()));
-      return values;
-    });
-    expect_same(out, expected, "random");
+    for (const bool live : {false, true}) {
+      const auto out = under_all_schedules("random", [&](const Launcher& launch) {
+        std::vector<E> values = fresh<E>(desc.count);
+        launch("random" + suffix<E>(), over(desc.count), live ? RandomDesc{} : desc,
+               static_cast<const RandomDesc*>(live ? &desc : nullptr), static_cast<void*>(values.data()));
+        return values;
+      });
+      expect_same(out, expected, "random");
+    }
   }
   // The rule of the CPU's stack: four elements to a counter.
   const std::vector<E> x = random_values<E>(1001, 1, 2, 9);

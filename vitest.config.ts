@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/release/**'],
+    exclude: ['test/release/**', 'test/cuda/**'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

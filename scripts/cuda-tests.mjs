@@ -8,20 +8,6 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const ORDERS = ['eager', 'lazy', 'random'];
-/** What runs on a device. Left out: what is about the CPU, the command line or no device at all. */
-const SUITES = [
-  'test/tensor.test.ts',
-  'test/tape.test.ts',
-  'test/scope.test.ts',
-  'test/random.test.ts',
-  'test/ops/',
-  'test/nn/',
-  'test/optim/',
-  'test/train/',
-  'test/models/',
-  'test/verify/stand-in.test.ts',
-];
-
 function run(command, args, env = {}) {
   const { status, error } = spawnSync(command, args, {
     cwd: root,
@@ -52,9 +38,13 @@ run(join(shim, 'gpu_shim_descriptors_test'), [shim], real);
 run(join(shim, 'gpu_shim_mistakes_test'), [shim]);
 for (const order of named.length > 0 ? named : ['lazy']) {
   console.log(`CUDA backend on the GPU shim, order ${order}`);
-  run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--testTimeout=600000', ...SUITES], {
+  run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.cuda.config.ts'], {
     DEEP_RNN_DEVICE: 'cuda',
     DEEP_RNN_CUDA_PATH: shim,
     DEEP_RNN_SHIM_ORDER: order,
+    // Nothing measured on the stand-in belongs into anybody's cache.
+    DEEP_RNN_TUNING_CACHE: process.env.DEEP_RNN_TUNING_CACHE ?? 'off',
+    // Tuning takes several passes for each; test/nn/algorithms.test.ts has its own settings.
+    DEEP_RNN_ALGORITHM: process.env.DEEP_RNN_ALGORITHM ?? 'standard',
   });
 }

@@ -2,7 +2,14 @@
 import { totalmem } from 'node:os';
 import { checkBoolean, checkChoice, checkInteger, checkOptions } from './check.js';
 import { DeviceError, expected } from './errors.js';
-import type { Binding, DeviceId, Handle, TypedArray } from './native/binding.js';
+import {
+  type Binding,
+  CUDA_PRESENCE,
+  type DeviceId,
+  type Handle,
+  type RnnId,
+  type TypedArray,
+} from './native/binding.js';
 import { load } from './native/load.js';
 
 /** The kinds of device. */
@@ -37,6 +44,61 @@ export interface DevicePeak {
   /** Seconds that all threads take to wait for each other once: 0 for one thread; on a GPU from one kernel to the next. */
   barrier: number;
 }
+
+/** One way of running a pass of a recurrent stack that there was to choose from. */
+export interface RnnTrial {
+  /** On a GPU: cuDNN's algorithm. */
+  algorithm?: 'standard' | 'persistStatic' | 'persistDynamic' | 'persistStaticSmallH';
+  /** On a CPU: the threads that share a pass. */
+  threads?: number;
+  /** On a CPU: whether each thread takes rows of the batch through all steps, or units of the hidden layer in every step. */
+  split?: 'rows' | 'units';
+  /** Of one pass, as measured; absent: not measured. */
+  milliseconds?: number;
+  /** Why it does not run, in cuDNN's words. */
+  refused?: string;
+}
+
+/** How one kind of pass runs, see {@link Device.explain}. */
+export interface RnnPassExplanation {
+  /** `training` is forward and backward of a step together, which one of cuDNN's algorithms runs. */
+  pass: 'inference' | 'training' | 'forward' | 'backward';
+  /** What runs. */
+  chosen: RnnTrial;
+  /**
+   * Why: the program or `DEEP_RNN_ALGORITHM` pinned it, it is the only one that takes such a pass, it was the fastest in this
+   * process or in an earlier one, or there was no memory to measure with; `measuring`: a CPU is still trying.
+   */
+  source: 'pinned' | 'only' | 'measured' | 'cached' | 'unmeasured' | 'measuring';
+  /** All that was tried, the chosen one among them. */
+  candidates: RnnTrial[];
+}
+
+/** What {@link Device.explain} returns. */
+export interface RnnExplanation {
+  /** {@link Device.description}: on a CPU its instruction set and threads, else the GPU and the versions of driver and cuDNN. */
+  device: string;
+  /** Every kind of pass of this shape that has run; empty before the first. */
+  passes: RnnPassExplanation[];
+}
+
+/** @internal A pass of a registered stack, by its shape. */
+export interface StackPass {
+  device: Device;
+  id: RnnId;
+  steps: number;
+  batch: number;
+  uneven: boolean;
+}
+
+/** What {@link Device.explain} asks about; the recurrent stacks are. */
+export interface Explainable<Input extends unknown[]> {
+  /** @internal */
+  passOf(...input: Input): StackPass;
+}
+
+/** Most bytes of an explanation: cuDNN's words are a few hundred. */
+const EXPLANATION_BYTES = 65_536;
 
 /** How the steps that {@link graphed} marks went on a device, as far as queued commands have run. All 0 on the CPU. */
 export interface DeviceGraphs {
@@ -140,6 +202,30 @@ export class Device implements Disposable {
     return { float32, bfloat16, tf32, copy, barrier };
   }
 
+  /**
+   * Tells how passes of a recurrent stack over inputs of this shape have run so far, and why so: on a GPU cuDNN's algorithm, on
+   * a CPU the threads and what they share out, with all that was tried and how long it took. Computes nothing.
+   *
+   * @param input what `forward` takes: the input, then the options if there are any.
+   * @throws ArgumentError when the stack is on another device; ShapeError when the input does not fit;
+   *   DeviceError (as a rejection) when a computation failed.
+   * @example
+   * const rnn = new DeepLSTM({ layers: 2, hiddenSize: 64 });
+   * const x = randn([35, 32, 28]);
+   * rnn.forward(x);
+   * for (const { pass, chosen, source } of (await rnn.device.explain(rnn, x)).passes) console.log(pass, chosen, source);
+   */
+  async explain<Input extends unknown[]>(rnn: Explainable<Input>, ...input: Input): Promise<RnnExplanation> {
+    this.checkOpen();
+    if (typeof rnn?.passOf !== 'function') throw expected('a recurrent stack', 'rnn', rnn);
+    const { device, id, steps, batch, uneven } = rnn.passOf(...input);
+    if (device !== this) throw expected('a stack on this device', 'rnn', `one on ${device.description}`);
+    const target = new Uint8Array(EXPLANATION_BYTES);
+    await this.binding.explainRnn(id, steps, batch, uneven, target).catch(rethrowAsDeviceError);
+    const text = new TextDecoder().decode(target.subarray(0, target.indexOf(0)));
+    return { device: this.description, passes: JSON.parse(text) };
+  }
+
   /** Forgets a failed computation, so that the device can be used again. Tensors computed since then hold undefined values. */
   clearError(): void {
     this.checkOpen();
@@ -192,14 +278,13 @@ let saidNoCuda = false;
 
 /** A CUDA device if there is one. A machine with NVIDIA's driver whose GPU cannot be used is told why, once. */
 function cudaOrNothing(binding: Binding, memoryLimit: number, cudaGraphs: boolean): Device | undefined {
+  if (binding.cudaPresence() !== CUDA_PRESENCE.driver) return undefined;
   try {
     return new Device(binding, 'cuda', 0, memoryLimit, cudaGraphs);
   } catch (error) {
-    const reason = (error as Error).message;
-    const isPlainMachine = reason.includes('CUDA driver:') || reason.includes('has no CUDA backend');
-    if (!saidNoCuda && !isPlainMachine) {
+    if (!saidNoCuda) {
       saidNoCuda = true;
-      process.emitWarning(`computing on the CPU, because no CUDA device opens: ${reason}`, {
+      process.emitWarning(`computing on the CPU, because no CUDA device opens: ${(error as Error).message}`, {
         code: 'DEEP_RNN_NO_CUDA',
       });
     }

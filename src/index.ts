@@ -10,6 +10,10 @@ export {
   type DevicePeak,
   defaultDevice,
   device,
+  type Explainable,
+  type RnnExplanation,
+  type RnnPassExplanation,
+  type RnnTrial,
   setDefaultDevice,
 } from './device.js';
 export type { DataOf, DType, FloatDType, NestedNumbers, NumberArray } from './dtype.js';
@@ -49,7 +53,7 @@ export { DeepRNN, type DeepRNNOptions } from './nn/rnn.js';
 export { type Layer, Sequential } from './nn/sequential.js';
 export { detachState, type RecurrentState } from './nn/state.js';
 export * from './ops/index.js';
-export type { RnnPrecision } from './ops/rnn.js';
+export type { RnnAlgorithm, RnnPrecision } from './ops/rnn.js';
 export { Adagrad, type AdagradOptions } from './optim/adagrad.js';
 export { Adam, type AdamOptions, AdamW } from './optim/adam.js';
 export { clipGradNorm, clipGradValue } from './optim/clip.js';

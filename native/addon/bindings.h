@@ -51,6 +51,26 @@ void push_kernel(Device& device, Describe describe, Run run) {
   device.push(std::move(command));
 }
 
+// Pushes a command that fills `bytes` of a typed array, or only waits when target is null; returns its promise.
+template <class Compute>
+Napi::Value push_promise(Environment& environment, Device& device, const std::string& name, napi_value target, size_t bytes,
+                         Compute compute, napi_env env) {
+  napi_value promise = nullptr;
+  Promises& promises = environment.promises();
+  const std::shared_ptr<PendingPromise> pending = promises.open(target, bytes, promise);
+  Command command;
+  command.staged_bytes = bytes;
+  command.run = [pending, compute](Backend& backend) { compute(backend, pending->staging.get()); };
+  command.describe = [name] { return name; };
+  command.settle = [&promises, pending](const std::string& error) { promises.settle(pending, error); };
+  try {
+    device.push(std::move(command));
+  } catch (const std::exception& failure) {
+    promises.settle(pending, failure.what());
+  }
+  return Napi::Value(env, promise);
+}
+
 void define_device_bindings(Napi::Object exports);
 void define_primitive_bindings(Napi::Object exports);
 void define_fused_bindings(Napi::Object exports);

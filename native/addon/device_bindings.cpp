@@ -32,6 +32,11 @@ Napi::Value open_device(Environment& environment, const Napi::CallbackInfo& info
   return Napi::Number::New(info.Env(), double(environment.open_device(std::move(device))));
 }
 
+Napi::Value cuda_presence(Environment&, const Napi::CallbackInfo& info) {
+  const Arguments arguments(info, "cudaPresence", 0);
+  return Napi::Number::New(info.Env(), double(deep_rnn::cuda_presence()));
+}
+
 Napi::Value close_device(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "closeDevice", 1);
   environment.close_device(arguments.integer(0, "device", 0, kMaxSafeInteger));
@@ -80,27 +85,6 @@ Napi::Value end_step(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "endStep", 1);
   device_argument(environment, arguments, 0).end_step();
   return info.Env().Undefined();
-}
-
-// Pushes a kernel whose outcome settles a promise: `compute(backend, results)` writes the `bytes` that go to `target` (null:
-// there are none).
-template <class Compute>
-Napi::Value push_promise(Environment& environment, Device& device, const std::string& name, napi_value target, size_t bytes,
-                         Compute compute, napi_env env) {
-  napi_value promise = nullptr;
-  Promises& promises = environment.promises();
-  const std::shared_ptr<PendingPromise> pending = promises.open(target, bytes, promise);
-  Command command;
-  command.staged_bytes = bytes;
-  command.run = [pending, compute](Backend& backend) { compute(backend, pending->staging.get()); };
-  command.describe = [name] { return name; };
-  command.settle = [&promises, pending](const std::string& error) { promises.settle(pending, error); };
-  try {
-    device.push(std::move(command));
-  } catch (const std::exception& failure) {
-    promises.settle(pending, failure.what());
-  }
-  return Napi::Value(env, promise);
 }
 
 Napi::Value synchronize(Environment& environment, const Napi::CallbackInfo& info) {
@@ -164,8 +148,8 @@ Napi::Value read(Environment& environment, const Napi::CallbackInfo& info) {
                                     int64_t(target.size), Access::read);
   const size_t bytes = target.size;
   const auto download = [buffer, bytes](Backend& backend, unsigned char* results) {
-    if (bytes > 0) backend.download(results, buffer.as<>(), bytes);
-    backend.synchronize();
+    if (bytes == 0) return backend.synchronize();
+    backend.download(results, buffer.as<>(), bytes);
   };
   return push_promise(environment, operands.device(), "read of " + std::to_string(bytes) + " bytes", arguments.value(2), bytes,
                       download, info.Env());
@@ -175,6 +159,7 @@ Napi::Value read(Environment& environment, const Napi::CallbackInfo& info) {
 
 void define_device_bindings(Napi::Object exports) {
   define<open_device>(exports, "openDevice");
+  define<cuda_presence>(exports, "cudaPresence");
   define<close_device>(exports, "closeDevice");
   define<describe_device>(exports, "describeDevice");
   define<device_statistics>(exports, "deviceStatistics");

@@ -46,7 +46,7 @@ Napi::Value cuda_probe(Environment&, const Napi::CallbackInfo& info) {
 Napi::Value cuda_bare_loop(Environment&, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "cudaBareLoop", 5);
   BareLoop loop;
-  loop.rnn = rnn_desc(arguments.numbers(0, "numbers", 12));
+  loop.rnn = rnn_desc(arguments.numbers(0, "numbers", 13));
   loop.algorithm = int(arguments.integer(1, "algorithm", 0, 3));
   loop.steps = arguments.integer(2, "steps", 1, kMaxSize);
   loop.batch = arguments.integer(3, "batch", 1, kMaxSize);

@@ -1,5 +1,6 @@
 // The recurrent stack: registration, layout, forward, backward and generation.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <memory>
 
@@ -35,6 +36,7 @@ RnnDesc rnn_desc(const std::vector<double>& numbers) {
   desc.clip = check_number(numbers[9], 0, std::numeric_limits<double>::max(), "registerRnn clip");
   desc.dtype = DType(check_integer(numbers[10], 0, int64_t(DType::float64), "registerRnn dtype"));
   desc.precision = code<Precision>(numbers[11], "precision");
+  desc.algorithm = code<RnnAlgorithm>(numbers[12], "algorithm");
 
   if (desc.proj_size > 0 && desc.cell != Cell::lstm) {
     throw RangeMistake("Expected 0 for registerRnn projSize of a cell other than lstm but received " +
@@ -67,7 +69,7 @@ namespace {
 Napi::Value register_rnn(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "registerRnn", 2);
   Device& device = environment.device(arguments.integer(0, "device", 0, kMaxSafeInteger));
-  const RnnDesc desc = rnn_desc(arguments.numbers(1, "numbers", 12));
+  const RnnDesc desc = rnn_desc(arguments.numbers(1, "numbers", 13));
   const std::string refusal = device.backend().supports(desc);
   if (!refusal.empty()) throw Error(refusal);
   return Napi::Number::New(info.Env(), double(environment.register_rnn(device, desc)));
@@ -235,6 +237,22 @@ GenerateDesc generate_desc(const RnnDesc& rnn, const std::vector<double>& number
   return desc;
 }
 
+Napi::Value explain_rnn(Environment& environment, const Napi::CallbackInfo& info) {
+  const Arguments arguments(info, "explainRnn", 5);
+  const RegisteredRnn& rnn = rnn_argument(environment, arguments);
+  const int64_t steps = arguments.integer(1, "steps", 1, kMaxSize), batch = arguments.integer(2, "batch", 1, kMaxSize);
+  const bool uneven = arguments.boolean(3, "uneven");
+  check_extent(rnn.desc, steps, batch, "explainRnn");
+  const size_t bytes = arguments.bytes(4, "target").size;
+  const auto explain = [=, desc = rnn.desc](Backend& backend, unsigned char* results) {
+    const std::string text = to_json(backend.explain(desc, steps, batch, uneven));
+    if (text.size() > bytes) throw Error("an explanation takes " + std::to_string(text.size()) + " bytes");
+    std::memset(results, 0, bytes);
+    std::memcpy(results, text.data(), text.size());
+  };
+  return push_promise(environment, *rnn.device, "explainRnn", arguments.value(4), bytes, explain, info.Env());
+}
+
 Napi::Value generate(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "generate", 4);
   const RegisteredRnn& rnn = rnn_argument(environment, arguments);
@@ -280,6 +298,7 @@ void define_rnn_bindings(Napi::Object exports) {
   define<rnn_reserve_bytes>(exports, "rnnReserveBytes");
   define<rnn_forward>(exports, "rnnForward");
   define<rnn_backward>(exports, "rnnBackward");
+  define<explain_rnn>(exports, "explainRnn");
   define<generate>(exports, "generate");
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/desc.h"
+#include "core/rnn_explanation.h"
 
 namespace deep_rnn {
 
@@ -101,6 +102,8 @@ class Backend {
   virtual size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const = 0;
   virtual void rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) = 0;
   virtual void rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) = 0;
+  // How passes of this shape have been run, as far as any have. uneven: with lengths that differ from the number of steps.
+  virtual std::vector<RnnPassExplanation> explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool uneven) = 0;
   virtual void generate(const RnnDesc& rnn, const GenerateDesc& desc, const GenerateArgs& args) = 0;
 };
 
@@ -110,5 +113,9 @@ std::unique_ptr<Backend> make_cpu_backend(int threads);
 // The first GPU that the process may see. Throws Error with the reason where there is none, one of NVIDIA's libraries is
 // missing, or this build has no CUDA backend.
 std::unique_ptr<Backend> make_cuda_backend();
+
+// How far this build and this machine are from a CUDA device: a driver says that somebody has a GPU here.
+enum class CudaPresence : int32_t { not_built, no_driver, driver };
+CudaPresence cuda_presence();
 
 }  // namespace deep_rnn

@@ -171,6 +171,8 @@ enum class Cell : int32_t { rnn_tanh, rnn_relu, lstm, gru, count };
 enum class InputMode : int32_t { linear, skip, count };
 enum class BiasMode : int32_t { none, single, twofold, count };  // single keeps only the input biases
 enum class Precision : int32_t { same, bfloat16, tf32, float16, count };
+// How cuDNN runs a stack; the CPU has no such choice. automatic: the fastest, as measured.
+enum class RnnAlgorithm : int32_t { automatic, standard, persist_static, persist_dynamic, persist_static_small_h, count };
 
 // Gates in PyTorch's and cuDNN's order: LSTM i,f,g,o; GRU r,z,n with the reset applied after the product.
 inline int gates(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
@@ -188,6 +190,7 @@ struct RnnDesc {
   double clip = 0;     // LSTM cell state clamped to [-clip, clip]; 0: not clamped
   DType dtype = DType::float32;
   Precision precision = Precision::same;
+  RnnAlgorithm algorithm = RnnAlgorithm::automatic;
 
   int64_t directions() const { return bidirectional ? 2 : 1; }
   int64_t output_size() const { return proj_size > 0 ? proj_size : hidden_size; }  // width of h, one direction
@@ -197,7 +200,7 @@ struct RnnDesc {
 // All that tells one stack from another, to compare and order them by.
 inline auto fields(const RnnDesc& desc) {
   return std::tie(desc.cell, desc.input_size, desc.hidden_size, desc.proj_size, desc.layers, desc.bidirectional,
-                  desc.input_mode, desc.bias, desc.dropout, desc.clip, desc.dtype, desc.precision);
+                  desc.input_mode, desc.bias, desc.dropout, desc.clip, desc.dtype, desc.precision, desc.algorithm);
 }
 
 enum class RnnParam : int32_t { weight_ih, weight_hh, bias_ih, bias_hh, weight_hr };

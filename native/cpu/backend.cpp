@@ -118,6 +118,9 @@ void CpuBackend::rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) {
 void CpuBackend::rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
   cpu::rnn_backward({team_, workspace_, tuner_, context_.kernels}, desc, args);
 }
+std::vector<RnnPassExplanation> CpuBackend::explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool) {
+  return cpu::explain_rnn(tuner_, desc, batch, steps * batch);
+}
 void CpuBackend::generate(const RnnDesc& rnn, const GenerateDesc& desc, const GenerateArgs& args) {
   cpu::generate({team_, workspace_, tuner_, context_.kernels}, rnn, desc, args);
 }

@@ -23,4 +23,16 @@ size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) {
   return each * size_t(desc.layers * shape.directions);
 }
 
+std::vector<RnnPassExplanation> explain_rnn(const SharingTuner& tuner, const RnnDesc& desc, int64_t batch, int64_t rows) {
+  std::vector<RnnPassExplanation> passes;
+  const auto add = [&](const char* name, RnnPass pass) {
+    RnnChoice choice;
+    if (tuner.explain(sharing_key(pass, desc, batch), double(rows), choice)) passes.push_back({name, choice});
+  };
+  add("inference", RnnPass::inference);
+  add("forward", RnnPass::forward);
+  add("backward", RnnPass::backward);
+  return passes;
+}
+
 }  // namespace deep_rnn::cpu

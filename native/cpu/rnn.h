@@ -21,6 +21,8 @@ struct RnnContext {
 std::string rnn_supports(const RnnDesc& desc);
 RnnParamLayout rnn_param_layout(const RnnDesc& desc);
 size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch);
+// What the tuner knows of each kind of pass; rows: of all steps together.
+std::vector<RnnPassExplanation> explain_rnn(const SharingTuner& tuner, const RnnDesc& desc, int64_t batch, int64_t rows);
 void rnn_forward(const RnnContext& context, const RnnDesc& desc, const RnnForwardArgs& args);
 void rnn_backward(const RnnContext& context, const RnnDesc& desc, const RnnBackwardArgs& args);
 

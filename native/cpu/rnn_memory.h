@@ -124,13 +124,16 @@ inline int64_t macs_per_step(const RnnShape& shape) {
 
 enum class RnnPass : int64_t { inference, forward, backward, generation };
 
+// What passes have in common that the tuner does not tell apart.
+inline SharingTuner::Key sharing_key(RnnPass pass, const RnnDesc& desc, int64_t batch) {
+  return {int64_t(pass), int64_t(desc.cell), desc.input_size,     desc.hidden_size,        desc.proj_size,
+          desc.layers,   desc.directions(),  int64_t(desc.dtype), int64_t(desc.precision), batch};
+}
+
 // Calls run(sharing) as the tuner decides; rows: of all steps together.
 template <class Run>
 void share_pass(const RnnContext& context, RnnPass pass, const RnnShape& shape, int64_t rows, Run run) {
-  const RnnDesc& desc = shape.desc;
-  const SharingTuner::Key key = {int64_t(pass),           int64_t(desc.cell), desc.input_size,  desc.hidden_size,
-                                 desc.proj_size,          desc.layers,        shape.directions, int64_t(desc.dtype),
-                                 int64_t(desc.precision), shape.batch};
+  const SharingTuner::Key key = sharing_key(pass, shape.desc, shape.batch);
   const auto candidates = [&] { return possible_sharings(context.team.size(), macs_per_step(shape), shape.batch); };
   context.tuner.run(key, candidates, double(rows), run);
 }

@@ -35,6 +35,27 @@ std::vector<Sharing> possible_sharings(int threads, int64_t macs_per_step, int64
   return result;
 }
 
+bool SharingTuner::explain(const Key& key, double work, RnnChoice& choice) const {
+  const size_t at = find(key);
+  if (at == entries_.size()) return false;
+  const Entry& entry = entries_[at];
+  bool tried = true;
+  for (const Choice& each : entry.choices) {
+    RnnTrial trial;
+    trial.threads = each.sharing.members;
+    trial.by_rows = each.sharing.by_rows;
+    trial.milliseconds = each.trials > 0 ? each.seconds * work * 1000 : 0;
+    tried = tried && each.trials >= kTrials;
+    choice.trials.push_back(trial);
+  }
+  choice.chosen = choice.trials[entry.best];
+  choice.source = choice.trials.size() == 1 ? RnnChoice::Source::only
+                  : tried                   ? RnnChoice::Source::measured
+                                            : RnnChoice::Source::measuring;
+  choice.has_run = true;
+  return true;
+}
+
 size_t SharingTuner::find(const Key& key) const {
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
   return size_t(found - entries_.begin());

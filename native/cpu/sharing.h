@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/rnn_explanation.h"
+
 namespace deep_rnn::cpu {
 
 struct Sharing {
@@ -43,6 +45,9 @@ class SharingTuner {
     return entry.choices[entry.running].sharing;
   }
   void report(double seconds);
+
+  // What is known of passes of this kind; a trial's milliseconds are for `work`. False: none has run.
+  bool explain(const Key& key, double work, RnnChoice& choice) const;
 
  private:
   struct Choice {

@@ -156,6 +156,8 @@ std::string Libraries::failure() const {
   return text;
 }
 
+bool has_driver() { return with_driver().driver.failure.empty(); }
+
 const Libraries& libraries() {
   static const Libraries& all = []() -> const Libraries& {
     Libraries& libraries = with_driver();
@@ -197,7 +199,8 @@ void Api::check(cudnnStatus_t status, const char* call) const {
   // The last error may be an earlier call's: a hint, no more.
   char hint[512] = "";
   cudnnGetLastErrorString(hint, sizeof hint);
-  throw Error(std::string(call) + " failed: " + cudnnGetErrorString(status) + (*hint ? std::string(" (") + hint + ")" : ""));
+  throw CudnnError(std::string(call) + " failed: " + cudnnGetErrorString(status) +
+                   (*hint ? std::string(" (") + hint + ")" : ""));
 }
 
 }  // namespace deep_rnn::cuda

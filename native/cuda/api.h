@@ -7,6 +7,8 @@
 
 #include <string>
 
+#include "core/error.h"
+
 // Names are taken after macro expansion: cuda.h renames cuMemAlloc to cuMemAlloc_v2, in this table as in the library.
 // clang-format off
 #define DEEP_RNN_DRIVER_API(X) \
@@ -26,15 +28,21 @@
 #define DEEP_RNN_CUDNN_API(X) \
   X(cudnnGetVersion) X(cudnnAdvVersionCheck) X(cudnnGetErrorString) X(cudnnGetLastErrorString) X(cudnnCreate) \
   X(cudnnDestroy) X(cudnnSetStream) X(cudnnCreateRNNDescriptor) X(cudnnDestroyRNNDescriptor) X(cudnnSetRNNDescriptor_v8) \
-  X(cudnnRNNSetClip_v9) X(cudnnGetRNNWeightSpaceSize) X(cudnnGetRNNWeightParams) X(cudnnGetRNNTempSpaceSizes) \
+  X(cudnnRNNSetClip_v9) X(cudnnBuildRNNDynamic) X(cudnnGetRNNWeightSpaceSize) X(cudnnGetRNNWeightParams) X(cudnnGetRNNTempSpaceSizes) \
   X(cudnnCreateRNNDataDescriptor) X(cudnnDestroyRNNDataDescriptor) X(cudnnSetRNNDataDescriptor) \
   X(cudnnCreateTensorDescriptor) X(cudnnDestroyTensorDescriptor) X(cudnnSetTensorNdDescriptor) \
   X(cudnnGetTensorNdDescriptor) X(cudnnCreateDropoutDescriptor) X(cudnnDestroyDropoutDescriptor) \
   X(cudnnDropoutGetStatesSize) X(cudnnSetDropoutDescriptor) X(cudnnRNNForward) X(cudnnRNNBackwardData_v8) \
-  X(cudnnRNNBackwardWeights_v8) X(cudnnRestoreDropoutDescriptor) X(cudnnBuildRNNDynamic)
+  X(cudnnRNNBackwardWeights_v8) X(cudnnRestoreDropoutDescriptor)
 // clang-format on
 
 namespace deep_rnn::cuda {
+
+// What cuDNN refuses or fails to do.
+class CudnnError : public Error {
+ public:
+  using Error::Error;
+};
 
 struct Api {
 #define DEEP_RNN_MEMBER(name) decltype(&::name) name = nullptr;
@@ -43,7 +51,8 @@ struct Api {
   DEEP_RNN_CUDNN_API(DEEP_RNN_MEMBER)
 #undef DEEP_RNN_MEMBER
 
-  // Throw Error naming `call` and NVIDIA's reason unless the status is success; out of memory throws std::bad_alloc.
+  // Throw Error naming `call` and NVIDIA's reason unless the status is success; out of memory throws std::bad_alloc,
+  // cuDNN's statuses CudnnError.
   void check(CUresult status, const char* call) const;
   void check(cublasStatus_t status, const char* call) const;
   void check(cudnnStatus_t status, const char* call) const;
@@ -64,6 +73,9 @@ struct Libraries {
   Library driver, cublas, cudnn;
   std::string failure() const;  // of all three, empty when the table is complete
 };
+
+// Opens the driver alone on the first call. Any thread.
+bool has_driver();
 
 // Opens the libraries on the first call, whatever the outcome; later calls give the same. Any thread.
 const Libraries& libraries();

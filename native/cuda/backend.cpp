@@ -17,6 +17,8 @@ std::unique_ptr<Backend> make_cuda_backend() {
   }
 }
 
+CudaPresence cuda_presence() { return cuda::has_driver() ? CudaPresence::driver : CudaPresence::no_driver; }
+
 }  // namespace deep_rnn
 
 namespace deep_rnn::cuda {
@@ -100,6 +102,9 @@ size_t CudaBackend::rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_
 }
 void CudaBackend::rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) { rnn_.forward(desc, args); }
 void CudaBackend::rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) { rnn_.backward(desc, args); }
+std::vector<RnnPassExplanation> CudaBackend::explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool uneven) {
+  return rnn_.explain(desc, steps, batch, uneven);
+}
 void CudaBackend::generate(const RnnDesc& rnn, const GenerateDesc& desc, const GenerateArgs& args) {
   cuda::generate(gpu_, rnn_, generation_, rnn, desc, args);
 }

@@ -52,6 +52,7 @@ class CudaBackend final : public Backend {
   size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const override;
   void rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) override;
   void rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) override;
+  std::vector<RnnPassExplanation> explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool uneven) override;
   void generate(const RnnDesc& rnn, const GenerateDesc& desc, const GenerateArgs& args) override;
 
  private:

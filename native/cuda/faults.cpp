@@ -5,14 +5,11 @@
 
 namespace deep_rnn::cuda {
 
-Fault Faults::add(const FaultSite& site, void* device) {
-  auto* keys = static_cast<Keys*>(device);
+Fault Faults::add(const FaultSite& site, void* keys, int32_t* raised) {
   const size_t place = find(site);
   if (place == sites_.size()) sites_.push_back(site);
   if (std::find(order_.begin(), order_.end(), place) == order_.end()) order_.push_back(place);
-  // Addresses alone: the memory is the device's.
-  return {reinterpret_cast<unsigned long long*>(reinterpret_cast<char*>(keys) + offsetof(Keys, key)) + place,
-          reinterpret_cast<int32_t*>(reinterpret_cast<char*>(keys) + offsetof(Keys, raised))};
+  return {static_cast<unsigned long long*>(keys) + place, raised};
 }
 
 void Faults::clear() {
@@ -30,7 +27,7 @@ size_t Faults::find(const FaultSite& site) const {
 
 std::string Faults::message(const Keys& keys) const {
   for (size_t i : order_) {
-    const unsigned long long key = keys.key[i];
+    const unsigned long long key = keys[i];
     if (key == ~0ull) continue;
     const FaultSite& site = sites_[i];
     const int64_t position = int64_t(key >> 32);

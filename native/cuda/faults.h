@@ -18,19 +18,16 @@ struct FaultSite {
   int64_t shape[3];  // the first is not used; a row counts alone when all are 1
 };
 
-// The device's side: a flag, then one key for every site. Equal sites share one, so that a program that repeats itself has the
-// same keys every time.
+// One key for every site; equal sites share one, so that a program that repeats itself has the same keys every time.
 class Faults {
  public:
   static constexpr int kMost = 512;
-  struct Keys {
-    int32_t raised;
-    unsigned long long key[kMost];
-  };
+  // In device memory, all bits set where nothing was wrong.
+  using Keys = unsigned long long[kMost];
 
   bool fits(const FaultSite& site) const { return sites_.size() < size_t(kMost) || find(site) < sites_.size(); }
-  // `device` is a Keys in device memory.
-  Fault add(const FaultSite& site, void* device);
+  // raised: a flag in pinned memory, which kernels write and the host reads, so that nothing is copied while it is down.
+  Fault add(const FaultSite& site, void* keys, int32_t* raised);
   // The keys were looked at: what comes from now on is later.
   void look() { order_.clear(); }
   // Forgets the sites; nothing may be on its way that knows their keys.

@@ -73,7 +73,8 @@ class Generator {
     pass.y = y_;
     pass.hn = hn;
     pass.cn = cn;
-    rnn_.forward(stack_, pass);
+    rnn_.forward(stack_, pass, same_params_);
+    same_params_ = true;
   }
 
   // The logits after step `last` of the pass before.
@@ -97,12 +98,13 @@ class Generator {
   const GenerateDesc& desc_;
   const GenerateArgs& args_;
   const size_t element_;
-  int32_t* fed_;     // [prefix]: what goes into the stack next
-  void* x_;          // [prefix,E], or null: tokens go in
-  void* y_;          // [prefix,O]
-  void* logits_;     // [V]
-  void* workspace_;  // of the sampler
-  void* h_[2];       // the state before a pass and after it, by turns
+  bool same_params_ = false;  // from the second pass on
+  int32_t* fed_;              // [prefix]: what goes into the stack next
+  void* x_;                   // [prefix,E], or null: tokens go in
+  void* y_;                   // [prefix,O]
+  void* logits_;              // [V]
+  void* workspace_;           // of the sampler
+  void* h_[2];                // the state before a pass and after it, by turns
   void* c_[2];
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -23,6 +24,13 @@ struct KernelNames {
 KernelNames& kernel_names() {
   static KernelNames& all = *new KernelNames;
   return all;
+}
+
+// The kernel module's line, which tells drivers for one version of CUDA apart; nothing where there is none.
+std::string driver_build() {
+  std::ifstream file("/proc/driver/nvidia/version");
+  std::string line;
+  return std::getline(file, line) ? ", " + line : "";
 }
 
 // cuBLAS's own advice: 32 MiB from Hopper on.
@@ -63,8 +71,7 @@ bool has_kernel_number(const char* name) {
   return std::any_of(all.names.begin(), all.names.end(), [&](const char* known) { return std::strcmp(known, name) == 0; });
 }
 
-Gpu::Gpu()
-    : api_(cuda::api()), staging_(api_, stream_), scratch_(*this), fault_memory_(*this), products_(*this), graphs_(*this) {
+Gpu::Gpu() : api_(cuda::api()), staging_(api_, stream_), scratch_(*this), fault_keys_(*this), products_(*this), graphs_(*this) {
   try {
     open_device();
   } catch (...) {
@@ -106,11 +113,21 @@ void Gpu::open_device() {
   DEEP_RNN_CALL(api_, cublasSetWorkspace, cublas_, products_.take(workspace), workspace);
   description_ = std::string(name) + ", sm_" + std::to_string(major) + std::to_string(minor) + ", CUDA " +
                  version_text(driver) + ", cuDNN " + version_text(int(api_.cudnnGetVersion() / 10));
+  machine_ = description_ + "." + std::to_string(api_.cudnnGetVersion() % 100) + ", " + std::to_string(multiprocessors_) +
+             " multiprocessors" + driver_build();
 
-  constexpr size_t bytes = sizeof(Faults::Keys);
-  void* keys = fault_memory_.take(bytes);
-  DEEP_RNN_CALL(api_, cuMemsetD32Async, reinterpret_cast<CUdeviceptr>(keys), ~0u, bytes / 4, stream_);
-  zero(keys, sizeof(uint64_t));
+  void* raised = nullptr;
+  DEEP_RNN_CALL(api_, cuMemAllocHost, &raised, sizeof *fault_raised_);
+  fault_raised_ = static_cast<int32_t*>(raised);
+  fault_keys_.take(sizeof(Faults::Keys));
+  clear_faults();
+}
+
+void Gpu::clear_faults() {
+  *fault_raised_ = 0;
+  faults_.look();
+  DEEP_RNN_CALL(api_, cuMemsetD32Async, reinterpret_cast<CUdeviceptr>(fault_keys_.data()), ~0u, sizeof(Faults::Keys) / 4,
+                stream_);
 }
 
 void Gpu::close() {
@@ -118,7 +135,9 @@ void Gpu::close() {
   if (stream_) api_.cuStreamSynchronize(stream_);
   graphs_.release();
   scratch_.release();
-  fault_memory_.release();
+  fault_keys_.release();
+  if (fault_raised_) api_.cuMemFreeHost(fault_raised_);
+  fault_raised_ = nullptr;
   products_.release();
   staging_.release();
   if (cudnn_) api_.cudnnDestroy(cudnn_);
@@ -187,7 +206,7 @@ Fault Gpu::fault(const FaultSite& site) {
     synchronize();
     faults_.clear();
   }
-  return faults_.add(site, fault_memory_.data());
+  return faults_.add(site, fault_keys_.data(), fault_raised_);
 }
 
 void Gpu::synchronize() { download(nullptr, nullptr, 0); }
@@ -195,20 +214,15 @@ void Gpu::synchronize() { download(nullptr, nullptr, 0); }
 void Gpu::download(void* host, const void* device, size_t bytes) {
   flush();
   graphs_.check();
-  // The flag comes back with the data, the keys only when it is up.
-  const auto keys = reinterpret_cast<CUdeviceptr>(fault_memory_.data());
-  int32_t raised = 0;
-  staging_.download(host, reinterpret_cast<CUdeviceptr>(device), bytes, &raised, keys, sizeof raised);
-  if (raised == 0) {
+  staging_.download(host, reinterpret_cast<CUdeviceptr>(device), bytes);
+  if (*fault_raised_ == 0) {
     faults_.look();
     return;
   }
-  Faults::Keys found;
-  staging_.download(&found, keys, sizeof found, nullptr, 0, 0);
-  const std::string message = faults_.message(found);
-  faults_.look();
-  DEEP_RNN_CALL(api_, cuMemsetD32Async, keys, ~0u, sizeof found / 4, stream_);
-  zero(fault_memory_.data(), sizeof(uint64_t));
+  Faults::Keys keys;
+  staging_.download(keys, reinterpret_cast<CUdeviceptr>(fault_keys_.data()), sizeof keys);
+  const std::string message = faults_.message(keys);
+  clear_faults();
   throw Error(message);
 }
 

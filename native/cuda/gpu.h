@@ -34,6 +34,8 @@ class Gpu {
   cublasHandle_t cublas() const { return cublas_; }
   cudnnHandle_t cudnn() const { return cudnn_; }
   const std::string& description() const { return description_; }
+  // All that times depend on: the description, all digits of cuDNN's version and the driver's own.
+  const std::string& machine() const { return machine_; }
   int multiprocessors() const { return multiprocessors_; }
   Launch over_elements(int64_t count) const { return cuda::over_elements(count, multiprocessors_); }
   Launch over_rows(int64_t rows, int64_t columns) const { return cuda::over_rows(rows, columns, multiprocessors_); }
@@ -80,6 +82,7 @@ class Gpu {
  private:
   void open_device();
   void close();
+  void clear_faults();
   CUfunction function(int kernel);
 
   const Api& api_;
@@ -89,11 +92,12 @@ class Gpu {
   CUmodule module_ = nullptr;
   cublasHandle_t cublas_ = nullptr;
   cudnnHandle_t cudnn_ = nullptr;
-  std::string description_;
+  std::string description_, machine_;
   int multiprocessors_ = 1;
   std::vector<CUfunction> functions_;
   Staging staging_;
-  DeviceMemory scratch_, fault_memory_, products_;
+  DeviceMemory scratch_, fault_keys_, products_;
+  int32_t* fault_raised_ = nullptr;  // pinned
   Faults faults_;
   Graphs graphs_;
 };

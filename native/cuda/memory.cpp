@@ -10,7 +10,7 @@ namespace deep_rnn::cuda {
 namespace {
 
 constexpr size_t kRingBytes = size_t(8) << 20, kPieceBytes = size_t(2) << 20;
-constexpr size_t kLandingBytes = size_t(4) << 20, kTailBytes = 256;
+constexpr size_t kLandingBytes = size_t(4) << 20;
 
 }  // namespace
 
@@ -40,7 +40,7 @@ void Staging::open() {
   void* memory = nullptr;
   DEEP_RNN_CALL(api_, cuMemAllocHost, &memory, kRingBytes);
   ring_ = static_cast<char*>(memory);
-  DEEP_RNN_CALL(api_, cuMemAllocHost, &memory, kLandingBytes + kTailBytes);
+  DEEP_RNN_CALL(api_, cuMemAllocHost, &memory, kLandingBytes);
   landing_ = static_cast<char*>(memory);
 }
 
@@ -60,6 +60,12 @@ void Staging::wait_for_oldest() {
   DEEP_RNN_CALL(api_, cuEventSynchronize, flights_.front().landed);
   events_.push_back(flights_.front().landed);
   flights_.pop_front();
+}
+
+// After the stream was waited for.
+void Staging::all_landed() {
+  for (const Flight& flight : flights_) events_.push_back(flight.landed);
+  flights_.clear();
 }
 
 // Where the next `bytes` lie in the ring. Flights are in the order of the ring, so only the oldest ones can be in the way.
@@ -96,17 +102,15 @@ void Staging::upload(CUdeviceptr device, const void* host, size_t bytes) {
   }
 }
 
-void Staging::download(void* host, CUdeviceptr device, size_t bytes, void* tail_host, CUdeviceptr tail_device, size_t tail) {
+void Staging::download(void* host, CUdeviceptr device, size_t bytes) {
   open();
   size_t done = 0;
   do {
     const size_t piece = std::min(bytes - done, kLandingBytes);
-    const bool last = done + piece == bytes;
     if (piece > 0) DEEP_RNN_CALL(api_, cuMemcpyDtoHAsync, landing_, device + done, piece, stream_);
-    if (last && tail > 0) DEEP_RNN_CALL(api_, cuMemcpyDtoHAsync, landing_ + kLandingBytes, tail_device, tail, stream_);
     DEEP_RNN_CALL(api_, cuStreamSynchronize, stream_);
+    all_landed();
     if (piece > 0) std::memcpy(static_cast<char*>(host) + done, landing_, piece);
-    if (last && tail > 0) std::memcpy(tail_host, landing_ + kLandingBytes, tail);
     done += piece;
   } while (done < bytes);
 }

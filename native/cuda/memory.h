@@ -57,8 +57,8 @@ class Staging {
   Staging& operator=(const Staging&) = delete;
 
   void upload(CUdeviceptr device, const void* host, size_t bytes);
-  // Waits. `tail` bytes at `tail_device` come along with the last piece and go to `tail_host`.
-  void download(void* host, CUdeviceptr device, size_t bytes, void* tail_host, CUdeviceptr tail_device, size_t tail);
+  // Waits.
+  void download(void* host, CUdeviceptr device, size_t bytes);
   void release();
 
  private:
@@ -70,6 +70,7 @@ class Staging {
 
   void open();
   void wait_for_oldest();
+  void all_landed();
   size_t reserve(size_t bytes);
 
   const Api& api_;

@@ -1,12 +1,14 @@
 #include "cuda/rnn.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <tuple>
 
 #include "core/error.h"
 #include "core/rnn_limits.h"
 #include "cuda/launch.h"
 #include "cuda/rnn_calls.h"
+#include "cuda/rnn_timing.h"
 
 namespace deep_rnn::cuda {
 
@@ -15,13 +17,20 @@ struct Rnn::Queries {
   explicit Queries(const Gpu& gpu) : api(gpu.api()), context(gpu.context()) { DEEP_RNN_CALL(api, cudnnCreate, &handle); }
   ~Queries() { api.cudnnDestroy(handle); }
 
+  // What cuDNN keeps, and the weights that it ran with, whatever algorithm will be chosen.
   size_t reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) {
-    RnnDescriptors descriptors(api);
-    // No states: nothing is drawn here.
-    DEEP_RNN_CALL(api, cudnnSetDropoutDescriptor, descriptors.dropout, handle, float(desc.dropout), nullptr, 0, 0);
-    descriptors.set_stack(desc);
-    descriptors.set_data(desc, steps, batch, nullptr);
-    return rnn_spaces(api, handle, descriptors, true).reserve_bytes;
+    size_t most = 0;
+    RnnDesc runs = desc;
+    for (const RnnAlgorithm algorithm : rnn_candidates(api, desc)) {
+      runs.algorithm = algorithm;
+      try {
+        most = std::max(most, reserve_bytes_of(runs, steps, batch));
+      } catch (const CudnnError&) {
+        // It cannot be chosen then, unless nothing else can.
+        if (algorithm == RnnAlgorithm::standard || desc.algorithm != RnnAlgorithm::automatic) throw;
+      }
+    }
+    return most;
   }
 
   const Api& api;
@@ -39,6 +48,21 @@ struct Rnn::Queries {
     }
   };
   std::map<Extent, size_t, ExtentLess> known;
+
+ private:
+  size_t reserve_bytes_of(const RnnDesc& desc, int64_t steps, int64_t batch) {
+    RnnDescriptors descriptors(api);
+    // No states: nothing is drawn here.
+    DEEP_RNN_CALL(api, cudnnSetDropoutDescriptor, descriptors.dropout, handle, float(desc.dropout), nullptr, 0, 0);
+    descriptors.set_stack(desc);
+    descriptors.set_data(desc, steps, batch, nullptr);
+    size_t weight_bytes = 0;
+    DEEP_RNN_CALL(api, cudnnGetRNNWeightSpaceSize, handle, descriptors.rnn, &weight_bytes);
+    Carver carver(nullptr);
+    carver.bytes(rnn_spaces(api, handle, descriptors, true).reserve_bytes);
+    carver.bytes(weight_bytes);
+    return carver.used();
+  }
 };
 
 namespace {
@@ -91,6 +115,22 @@ void check_reserve(size_t needed, size_t given) {
                 std::to_string(given) + " of full ones");
 }
 
+bool are_uneven(const int32_t* lengths, int64_t steps, int64_t batch) {
+  return lengths && std::any_of(lengths, lengths + batch, [steps](int32_t length) { return length != steps; });
+}
+
+// What DEEP_RNN_ALGORITHM says for all stacks that say nothing themselves.
+RnnAlgorithm algorithm_of_environment() {
+  const char* value = std::getenv("DEEP_RNN_ALGORITHM");
+  if (!value || !*value) return RnnAlgorithm::automatic;
+  std::string names;
+  for (int i = 0; i < int(RnnAlgorithm::count); i++) {
+    if (value == std::string(name_of(RnnAlgorithm(i)))) return RnnAlgorithm(i);
+    names += (i > 0 ? ", " : "") + std::string(name_of(RnnAlgorithm(i)));
+  }
+  throw Error("Expected one of " + names + " for DEEP_RNN_ALGORITHM but received " + value);
+}
+
 bool has_empty(const int32_t* lengths, int64_t batch) {
   return lengths && std::any_of(lengths, lengths + batch, [](int32_t length) { return length == 0; });
 }
@@ -106,15 +146,26 @@ void pass_through(Gpu& gpu, const RnnDesc& desc, int64_t batch, int64_t width, c
 
 }  // namespace
 
-Rnn::Rnn(Gpu& gpu) : gpu_(gpu), queries_(std::make_unique<Queries>(gpu)) {}
+Rnn::Rnn(Gpu& gpu)
+    : gpu_(gpu),
+      pinned_(algorithm_of_environment()),
+      tuner_(gpu.api(), gpu.machine()),
+      queries_(std::make_unique<Queries>(gpu)) {}
 Rnn::~Rnn() = default;
+
+RnnDesc Rnn::pinned(RnnDesc desc) const {
+  if (desc.algorithm == RnnAlgorithm::automatic) desc.algorithm = pinned_;
+  return desc;
+}
 
 std::string Rnn::supports(const RnnDesc& desc) const {
   if (const std::string reason = rnn_refusal(desc); !reason.empty()) return reason;
   try {
-    RnnDescriptors(gpu_.api()).set_stack(desc);
+    RnnDescriptors(gpu_.api()).set_stack(pinned(desc));
   } catch (const std::exception& refusal) {
-    return refusal.what();
+    const RnnAlgorithm algorithm = pinned(desc).algorithm;
+    if (algorithm == RnnAlgorithm::automatic || algorithm == RnnAlgorithm::standard) return refusal.what();
+    return std::string("the algorithm ") + name_of(algorithm) + " does not take this stack: " + refusal.what();
   }
   return "";
 }
@@ -125,8 +176,9 @@ size_t Rnn::reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) con
   const auto found = queries.known.find({desc, steps, batch});
   if (found != queries.known.end()) return found->second;
   const CurrentContext current(queries.api, queries.context);
-  size_t bytes = queries.reserve_bytes(effective(desc, false), steps, batch);
-  if (effective(desc, true).dropout > 0) bytes = std::max(bytes, queries.reserve_bytes(effective(desc, true), steps, batch));
+  const RnnDesc still = effective(pinned(desc), false), drops = effective(pinned(desc), true);
+  size_t bytes = queries.reserve_bytes(still, steps, batch);
+  if (drops.dropout > 0) bytes = std::max(bytes, queries.reserve_bytes(drops, steps, batch));
   // Programs with ever new shapes must not fill the memory.
   constexpr size_t kMost = 4096;
   if (queries.known.size() >= kMost) queries.known.clear();
@@ -134,23 +186,77 @@ size_t Rnn::reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) con
   return bytes;
 }
 
-RnnPlan& Rnn::plan_for(const RnnDesc& desc, bool training) {
-  const RnnDesc runs = effective(desc, training);
-  std::unique_ptr<RnnPlan>& plan = plans_[runs];
-  if (!plan) plan = std::make_unique<RnnPlan>(gpu_, runs);
+void* Rnn::weights_in(void* reserve, const RnnDesc& desc, const RnnPlan& plan, int64_t steps, int64_t batch) const {
+  Carver weights(nullptr);
+  weights.bytes(plan.weight_space());
+  return static_cast<char*>(reserve) + (reserve_bytes(desc, steps, batch) - weights.used());
+}
+
+RnnPlan& Rnn::plan_for(RnnDesc desc, RnnAlgorithm algorithm) {
+  desc.algorithm = algorithm;
+  std::unique_ptr<RnnPlan>& plan = plans_[desc];
+  if (!plan) plan = std::make_unique<RnnPlan>(gpu_, desc);
   return *plan;
 }
 
-void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args) {
+RnnChoice& Rnn::choose(const RnnPassKind& kind, const void* params) {
+  return tuner_.choose(kind, [&](RnnAlgorithm algorithm) {
+    gpu_.flush();  // a step that is being gathered waits for no stopwatch
+    const size_t most_reserve = kind.keeps ? reserve_bytes(kind.desc, kind.steps, kind.batch) : 0;
+    return time_pass(gpu_, plan_for(kind.desc, algorithm), kind, params, most_reserve);
+  });
+}
+
+std::vector<RnnPassExplanation> Rnn::explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool uneven) const {
+  std::vector<RnnPassExplanation> passes;
+  const auto add = [&](const char* pass, bool keeps, bool training) {
+    const RnnChoice* choice = tuner_.find({effective(pinned(desc), training), steps, batch, keeps, uneven});
+    if (choice && (passes.empty() || passes.back().pass != pass)) passes.push_back({pass, *choice});
+  };
+  add("inference", false, false);
+  add("training", true, true);
+  add("training", true, false);
+  return passes;
+}
+
+void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args, bool same_params) {
+  RnnForwardArgs pass = args;
+  const bool uneven = are_uneven(args.lengths, args.steps, args.batch);
+  if (!uneven) pass.lengths = nullptr;
+  const RnnPassKind kind = {effective(pinned(desc), args.training), args.steps, args.batch, args.reserve != nullptr, uneven};
+  RnnChoice& choice = choose(kind, args.params);
+  for (;;) {
+    // What was chosen in another process may be refused, which must show here and not at the end of a gathered step.
+    if (!choice.has_run && choice.source == RnnChoice::Source::cached) gpu_.flush();
+    try {
+      forward(desc, plan_for(kind.desc, choice.chosen.algorithm), pass, same_params);
+      choice.has_run = true;
+      return;
+    } catch (const CudnnError& refusal) {
+      if (!tuner_.refuse(kind, choice, refusal.what())) throw;
+    }
+  }
+}
+
+void Rnn::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
+  RnnBackwardArgs pass = args;
+  const bool uneven = are_uneven(args.lengths, args.steps, args.batch);
+  if (!uneven) pass.lengths = nullptr;
+  const RnnPassKind kind = {effective(pinned(desc), args.training), args.steps, args.batch, true, uneven};
+  backward(desc, plan_for(kind.desc, choose(kind, args.params).chosen.algorithm), pass);
+}
+
+void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const RnnForwardArgs& args, bool same_params) {
   const Extents extents(desc, args.steps, args.batch);
-  RnnPlan& plan = plan_for(desc, args.training);
+  plan.prepare(args.batch);
   const RnnNumbers& numbers = plan.numbers();
   if (args.lengths) gpu_.flush();  // cuDNN brings lengths to the GPU in ways of its own, which no graph should hold
   plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
   if (plan.drops()) plan.seed_dropout(args.seed);
   RnnSpaces spaces = rnn_spaces(gpu_.api(), gpu_.cudnn(), plan.descriptors(), args.reserve != nullptr);
   spaces.reserve = args.reserve;
-  check_reserve(spaces.reserve_bytes, args.reserve ? reserve_bytes(desc, args.steps, args.batch) : 0);
+  void* kept_weights = args.reserve ? weights_in(args.reserve, desc, plan, args.steps, args.batch) : nullptr;
+  check_reserve(spaces.reserve_bytes, size_t(static_cast<char*>(kept_weights) - static_cast<char*>(args.reserve)));
 
   RnnArrays arrays;
   void *x, *h0, *c0;
@@ -175,7 +281,10 @@ void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args) {
     numbers.narrow(gpu_, extents.c, args.c0, c0);
   }
 
-  rnn_forward(gpu_, plan, plan.pack(args.params), arrays, spaces);
+  // The backward pass wants the weights that this one had: they are packed once for both.
+  if (!same_params) params_version_++;
+  const void* weights = kept_weights ? plan.pack(args.params, kept_weights) : plan.pack(args.params, params_version_);
+  rnn_forward(gpu_, plan, weights, arrays, spaces);
   if (numbers.casts()) {
     numbers.widen(gpu_, extents.y, arrays.y, args.y);
     numbers.widen(gpu_, extents.h, arrays.hn, args.hn);
@@ -186,15 +295,16 @@ void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args) {
   pass_through(gpu_, desc, args.batch, desc.hidden_size, lengths, args.c0, args.cn);
 }
 
-void Rnn::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
+void Rnn::backward(const RnnDesc& desc, RnnPlan& plan, const RnnBackwardArgs& args) {
   const Extents extents(desc, args.steps, args.batch);
-  RnnPlan& plan = plan_for(desc, args.training);
+  plan.prepare(args.batch);
   const RnnNumbers& numbers = plan.numbers();
   if (args.lengths) gpu_.flush();  // cuDNN brings lengths to the GPU in ways of its own, which no graph should hold
   plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
   RnnSpaces spaces = rnn_spaces(gpu_.api(), gpu_.cudnn(), plan.descriptors(), true);
   spaces.reserve = args.reserve;
-  check_reserve(spaces.reserve_bytes, reserve_bytes(desc, args.steps, args.batch));
+  void* weights = weights_in(args.reserve, desc, plan, args.steps, args.batch);
+  check_reserve(spaces.reserve_bytes, size_t(static_cast<char*>(weights) - static_cast<char*>(args.reserve)));
 
   // What forward cast is cast again rather than kept: rounding gives the same numbers.
   RnnArrays arrays;
@@ -230,7 +340,7 @@ void Rnn::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
     numbers.narrow(gpu_, extents.c, args.dcn, dcn);
   }
 
-  rnn_backward_data(gpu_, plan, plan.pack(args.params), arrays, spaces);
+  rnn_backward_data(gpu_, plan, weights, arrays, spaces);
   if (args.dparams) {
     rnn_backward_weights(gpu_, plan, arrays, spaces, gradients);
     plan.add_gradients(gradients, args.dparams);

@@ -8,6 +8,7 @@
 
 #include "core/desc.h"
 #include "cuda/gpu.h"
+#include "cuda/rnn_tuner.h"
 
 namespace deep_rnn::cuda {
 
@@ -25,8 +26,11 @@ class Rnn {
   size_t reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const;
 
   // The stream's thread.
-  void forward(const RnnDesc& desc, const RnnForwardArgs& args);
+  // same_params: the parameters have not changed since the forward pass before.
+  void forward(const RnnDesc& desc, const RnnForwardArgs& args, bool same_params = false);
   void backward(const RnnDesc& desc, const RnnBackwardArgs& args);
+  // The passes of this shape that have run, and what decided how.
+  std::vector<RnnPassExplanation> explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool uneven) const;
 
  private:
   struct Less {
@@ -34,10 +38,19 @@ class Rnn {
   };
   struct Queries;
 
-  // Of the stack with dropout active or not.
-  RnnPlan& plan_for(const RnnDesc& desc, bool training);
+  // Where a reserve holds the weights: behind what cuDNN keeps there.
+  void* weights_in(void* reserve, const RnnDesc& desc, const RnnPlan& plan, int64_t steps, int64_t batch) const;
+  RnnDesc pinned(RnnDesc desc) const;
+  // desc: with the dropout in effect.
+  RnnPlan& plan_for(RnnDesc desc, RnnAlgorithm algorithm);
+  RnnChoice& choose(const RnnPassKind& kind, const void* params);
+  void forward(const RnnDesc& desc, RnnPlan& plan, const RnnForwardArgs& args, bool same_params);
+  void backward(const RnnDesc& desc, RnnPlan& plan, const RnnBackwardArgs& args);
 
   Gpu& gpu_;
+  const RnnAlgorithm pinned_;  // for all stacks that pin none
+  RnnTuner tuner_;
+  uint64_t params_version_ = 0;
   std::map<RnnDesc, std::unique_ptr<RnnPlan>, Less> plans_;
   const std::unique_ptr<Queries> queries_;
 };

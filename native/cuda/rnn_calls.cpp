@@ -49,6 +49,7 @@ struct Waiting {
   RnnSpaces spaces;
 
   void issue(Gpu& gpu, const uint64_t*) const {
+    plan->prepare(batch);
     plan->descriptors().set_data(plan->desc(), steps, batch, nullptr);
     if (call == Call::forward) forward(gpu, *plan, weights, arrays, spaces);
     if (call == Call::backward_data) backward_data(gpu, *plan, weights, arrays, spaces);

@@ -33,6 +33,19 @@ cudnnRNNBiasMode_t mode_of(BiasMode bias) {
   }
 }
 
+cudnnRNNAlgo_t algorithm_of(const RnnDesc& desc) {
+  switch (desc.algorithm) {
+    case RnnAlgorithm::persist_static:
+      return CUDNN_RNN_ALGO_PERSIST_STATIC;
+    case RnnAlgorithm::persist_dynamic:
+      return CUDNN_RNN_ALGO_PERSIST_DYNAMIC;
+    case RnnAlgorithm::persist_static_small_h:
+      return CUDNN_RNN_ALGO_PERSIST_STATIC_SMALL_H;
+    default:
+      return CUDNN_RNN_ALGO_STANDARD;
+  }
+}
+
 // Without a wish for TF32, float32 means float32: cuDNN's default would take tensor cores, and with them 10 bits of mantissa.
 cudnnMathType_t math_of(const RnnDesc& desc) {
   if (RnnNumbers(desc).casts()) return CUDNN_TENSOR_OP_MATH;
@@ -47,7 +60,7 @@ void RnnDescriptors::set_stack(const RnnDesc& desc) {
   const cudnnDataType_t sums = type == CUDNN_DATA_DOUBLE ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
   // "No projection" is a projection to the hidden size: 0 is refused, whatever the header says. Padded rows are part of our
   // layout, so cuDNN must know that they may be there.
-  DEEP_RNN_CALL(api, cudnnSetRNNDescriptor_v8, rnn, CUDNN_RNN_ALGO_STANDARD, mode_of(desc.cell), mode_of(desc.bias),
+  DEEP_RNN_CALL(api, cudnnSetRNNDescriptor_v8, rnn, algorithm_of(desc), mode_of(desc.cell), mode_of(desc.bias),
                 desc.bidirectional ? CUDNN_BIDIRECTIONAL : CUDNN_UNIDIRECTIONAL,
                 desc.input_mode == InputMode::skip ? CUDNN_SKIP_INPUT : CUDNN_LINEAR_INPUT, type, sums, math_of(desc),
                 int32_t(desc.input_size), int32_t(desc.hidden_size), int32_t(desc.output_size()), int32_t(desc.layers), dropout,

@@ -16,8 +16,15 @@ RnnPlan::RnnPlan(Gpu& gpu, const RnnDesc& desc)
   }
   descriptors_.set_stack(desc);
   DEEP_RNN_CALL(gpu.api(), cudnnGetRNNWeightSpaceSize, gpu.cudnn(), descriptors_.rnn, &weight_bytes_);
-  gpu.zero(weights_.take(weight_space()), weight_space());
+  weights_.take(weight_space());
   find_pieces();
+}
+
+void RnnPlan::prepare(int64_t batch) {
+  if (desc_.algorithm != RnnAlgorithm::persist_dynamic || built_for_ == batch) return;
+  built_for_ = 0;
+  DEEP_RNN_CALL(gpu_.api(), cudnnBuildRNNDynamic, gpu_.cudnn(), descriptors_.rnn, int(batch));
+  built_for_ = batch;
 }
 
 void RnnPlan::seed_dropout(uint64_t seed) {
@@ -37,6 +44,7 @@ void RnnPlan::find_pieces() {
   const size_t element = numbers_.bytes();
   const char* base = static_cast<const char*>(weights_.data());
   std::vector<Segment> in, out;
+  size_t packed = 0;
   for (const GatePart& part : gate_parts(desc_)) {
     void* addresses[2] = {nullptr, nullptr};
     DEEP_RNN_CALL(api, cudnnGetRNNWeightParams, gpu_.cudnn(), descriptors_.rnn, part.pseudo_layer, weight_bytes_, base,
@@ -57,15 +65,24 @@ void RnnPlan::find_pieces() {
     in.push_back({part.offset, inside, count});
     out.push_back({inside, part.offset, count});
     longest_ = std::max(longest_, count);
+    packed += size_t(count) * element;
   }
+  has_gaps_ = packed < weight_space();
   piece_count_ = int64_t(in.size());
   in.insert(in.end(), out.begin(), out.end());
   gpu_.upload(pieces_.take(in.size() * sizeof(Segment)), in.data(), in.size() * sizeof(Segment));
 }
 
-const void* RnnPlan::pack(const void* params) {
-  numbers_.pack(gpu_, shape(), static_cast<const Segment*>(pieces_.data()), params, weights_.data());
-  return weights_.data();
+const void* RnnPlan::pack(const void* params, void* weights) {
+  if (has_gaps_) gpu_.zero(weights, weight_space());
+  numbers_.pack(gpu_, shape(), static_cast<const Segment*>(pieces_.data()), params, weights);
+  return weights;
+}
+
+const void* RnnPlan::pack(const void* params, uint64_t version) {
+  if (version_ == version) return weights_.data();
+  version_ = version;
+  return pack(params, weights_.data());
 }
 
 void RnnPlan::add_gradients(const void* gradients, void* dparams) {

@@ -8,7 +8,7 @@
 namespace deep_rnn::cuda {
 
 // The parameters are copied from the flat buffer into cuDNN's weight space before a pass and their gradients are added back
-// after it, each by one kernel over a table of pieces, which cuDNN was asked for once. Gaps of the weight space stay zero.
+// after it, each by one kernel over a table of pieces, which cuDNN was asked for once. Gaps of the weight space are zero.
 class RnnPlan {
  public:
   RnnPlan(Gpu& gpu, const RnnDesc& desc);
@@ -19,8 +19,12 @@ class RnnPlan {
   size_t weight_bytes() const { return weight_bytes_; }
   // The same as a size of memory that is set to zero: 16-bit numbers may be odd in number.
   size_t weight_space() const { return (weight_bytes_ + 3) / 4 * 4; }
-  // params [layout.count] -> the weight space, which is returned.
-  const void* pack(const void* params);
+  // Comes before every pass over so many sequences: PERSIST_DYNAMIC compiles its kernels for their number.
+  void prepare(int64_t batch);
+  // params [layout.count] -> the weight space `weights` [weight_space()], which is returned.
+  const void* pack(const void* params, void* weights);
+  // The same into memory of the plan's own. Where `version` is that of the call before, what that one packed stands.
+  const void* pack(const void* params, uint64_t version);
   // dparams [layout.count] += gradients [weight_bytes()] of the weight space.
   void add_gradients(const void* gradients, void* dparams);
   // The masks of the pass to come. Sets up the states of all generators, which is why stacks without dropout skip it, and which
@@ -38,7 +42,10 @@ class RnnPlan {
   const RnnNumbers numbers_;
   RnnDescriptors descriptors_;
   size_t weight_bytes_ = 0;
+  bool has_gaps_ = false;
+  uint64_t version_ = 0;
   DeviceMemory weights_, pieces_, dropout_states_;
+  int64_t built_for_ = 0;  // sequences
   int64_t piece_count_ = 0, longest_ = 0;
 };
 

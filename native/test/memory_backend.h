@@ -68,6 +68,7 @@ class MemoryBackend : public Backend {
   size_t rnn_reserve_bytes(const RnnDesc&, int64_t, int64_t) const override { refuse(); }
   void rnn_forward(const RnnDesc&, const RnnForwardArgs&) override { refuse(); }
   void rnn_backward(const RnnDesc&, const RnnBackwardArgs&) override { refuse(); }
+  std::vector<RnnPassExplanation> explain(const RnnDesc&, int64_t, int64_t, bool) override { refuse(); }
   void generate(const RnnDesc&, const GenerateDesc&, const GenerateArgs&) override { refuse(); }
 
  private:

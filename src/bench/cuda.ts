@@ -1,6 +1,6 @@
 /** One row of `deep-rnn bench --device cuda`: this package beside the same calls of cuDNN in a bare loop. */
 import type { Device, DevicePeak } from '../device.js';
-import { BIAS_MODE, CELL, DTYPE_CODE, INPUT_MODE, PRECISION } from '../native/binding.js';
+import { ALGORITHM, BIAS_MODE, CELL, DTYPE_CODE, INPUT_MODE, PRECISION } from '../native/binding.js';
 import { median, race, type Timing } from './contestant.js';
 import type { CudaWorkload, Published } from './cuda-suite.js';
 import { peakOf } from './measure.js';
@@ -47,7 +47,7 @@ export interface CudaRow {
   readonly published?: Published;
 }
 
-/** The 12 numbers of registerRnn. */
+/** The 13 numbers of registerRnn. */
 function descriptor({ task, cell, layers, hidden, projection, bidirectional, precision, vocabulary }: Workload) {
   const inputSize = task === 'stack' ? hidden : vocabulary;
   return Float64Array.of(
@@ -63,6 +63,7 @@ function descriptor({ task, cell, layers, hidden, projection, bidirectional, pre
     0,
     DTYPE_CODE.float32,
     PRECISION[precision === 'float32' ? 'same' : precision],
+    ALGORITHM.auto,
   );
 }
 

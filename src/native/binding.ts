@@ -65,6 +65,15 @@ export const CELL = { rnnTanh: 0, rnnRelu: 1, lstm: 2, gru: 3 } as const;
 export const INPUT_MODE = { linear: 0, skip: 1 } as const;
 export const BIAS_MODE = { none: 0, single: 1, double: 2 } as const;
 export const PRECISION = { same: 0, bfloat16: 1, tf32: 2, float16: 3 } as const;
+/** `CudaPresence` of native/core/backend.h. */
+export const CUDA_PRESENCE = { notBuilt: 0, noDriver: 1, driver: 2 } as const;
+export const ALGORITHM = {
+  auto: 0,
+  standard: 1,
+  persistStatic: 2,
+  persistDynamic: 3,
+  persistStaticSmallH: 4,
+} as const;
 /** `RnnParam` of native/core/desc.h, in order. */
 export const RNN_PARAM = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh', 'weight_hr'] as const;
 
@@ -74,6 +83,8 @@ export interface Binding {
    * none. Throws with the reason where there is no such device.
    */
   openDevice(kind: number, threads: number, memoryLimit: number): DeviceId;
+  /** *Immediate.* A {@link CUDA_PRESENCE}: how far this build and this machine are from a CUDA device. Opens the driver alone. */
+  cudaPresence(): number;
   /** *Immediate.* SHA-256, in hexadecimal digits, of the sources that the binary was built from. */
   sourceHash(): string;
   /** *Immediate.* What the CUDA backend finds on this machine, in lines `name: what`. Opens NVIDIA's libraries. */
@@ -305,7 +316,7 @@ export interface Binding {
 
   /**
    * *Immediate.* `numbers`: [cell, inputSize, hiddenSize, projSize, layers, bidirectional, inputMode, bias, dropout, clip,
-   * dtype, precision]. Throws the backend's reason when it refuses. Equal descriptors give the same id.
+   * dtype, precision, algorithm]. Throws the backend's reason when it refuses. Equal descriptors give the same id.
    */
   registerRnn(device: DeviceId, numbers: Float64Array): RnnId;
   /** *Immediate.* [count, then per entry: param (index into RNN_PARAM), layer, direction, offset, rows, columns]. */
@@ -335,6 +346,11 @@ export interface Binding {
     training: boolean,
     seed: number,
   ): void;
+  /**
+   * Fills `target` with JSON, then zeros: an array of what passes of this shape have run, `RnnPassExplanation` of src/device.ts.
+   * `uneven`: with lengths that differ from the number of steps.
+   */
+  explainRnn(rnn: RnnId, steps: number, batch: number, uneven: boolean, target: Uint8Array): Promise<void>;
   /**
    * `numbers`: [vocabulary, embeddingSize, length, temperature, topK, topP, seed, counter]. `prefix` is copied.
    * `buffers`: [params, embedding or 0, headWeight, headBias or 0, h, c or 0, tokens] as handle, offset pairs (14).

@@ -1,12 +1,13 @@
 /** Neural-network layers. This file: what the recurrent stacks share, all but the equations of their cells. */
 import { checkBoolean, checkInteger, checkOptions } from '../check.js';
-import type { Device } from '../device.js';
+import type { Device, StackPass } from '../device.js';
 import { type FloatDType, isFloat } from '../dtype.js';
 import { expected, ShapeError } from '../errors.js';
 import { RNN_PARAM } from '../native/binding.js';
 import { transpose, zeros } from '../ops/index.js';
 import { fill } from '../ops/primitives.js';
 import {
+  type RnnAlgorithm,
   type RnnCell,
   type RnnConfig,
   type RnnHandle,
@@ -49,6 +50,12 @@ export interface RecurrentOptions extends ModuleOptions {
    * the loss by a power of two where gradients would vanish. `'tf32'` (GPUs only) rounds the operands to 10 bits of mantissa.
    */
   precision?: RnnPrecision;
+  /**
+   * Which of cuDNN's algorithms runs the stack on a GPU. Default `'auto'`: those that take the stack are measured on the first
+   * pass of each shape, the fastest is kept, and remembered in the user's cache folder. Any other value pins one, and a pass
+   * that it cannot run fails; `'standard'` runs all. Ignored on a CPU. {@link Device.explain} tells what ran.
+   */
+  algorithm?: RnnAlgorithm;
 }
 
 export const RECURRENT_OPTIONS = [
@@ -61,6 +68,7 @@ export const RECURRENT_OPTIONS = [
   'inputMode',
   'batchFirst',
   'precision',
+  'algorithm',
   'device',
   'dtype',
 ] as const;
@@ -123,6 +131,7 @@ export abstract class RecurrentStack extends Module {
       dropout,
       dtype,
       precision: options.precision,
+      algorithm: options.algorithm,
     };
     // Without an input size yet, this only asks the device whether it knows the rest.
     this.config = registerRnn(config, device).config;
@@ -199,6 +208,11 @@ export abstract class RecurrentStack extends Module {
     return this.config.precision;
   }
 
+  /** Which of cuDNN's algorithms is pinned, or `'auto'`. */
+  get algorithm(): RnnAlgorithm {
+    return this.config.algorithm;
+  }
+
   override get isBuilt(): boolean {
     return this.handle !== undefined;
   }
@@ -242,6 +256,15 @@ export abstract class RecurrentStack extends Module {
     const rows = this.layers * this.directions;
     const h = zeros([rows, batch, this.outputSize], { dtype, device });
     return this.cell === 'lstm' ? { h, c: zeros([rows, batch, this.hiddenSize], { dtype, device }) } : { h };
+  }
+
+  /** @internal What {@link Device.explain} asks the device about. */
+  passOf(x: Tensor, options: RecurrentInput = {}): StackPass {
+    checkOptions(options, 'options', ['state', 'lengths']);
+    this.checkInput(x);
+    const [steps, batch] = this.batchFirst ? [x.shape[1], x.shape[0]] : x.shape;
+    const uneven = Array.from(options.lengths ?? []).some((length) => length !== steps);
+    return { device: this.device, id: this.handle!.id, steps, batch, uneven };
   }
 
   protected override ownParameters(): [string, Parameter][] {

@@ -3,7 +3,16 @@ import { checkBoolean, checkChoice, checkInteger, checkNumber, checkOptions } fr
 import { checkDevice, type Device } from '../device.js';
 import { checkFloatDType, FLOAT_DTYPES, type FloatDType } from '../dtype.js';
 import { expected, ShapeError } from '../errors.js';
-import { BIAS_MODE, CELL, DTYPE_CODE, INPUT_MODE, PRECISION, RNN_PARAM, type RnnId } from '../native/binding.js';
+import {
+  ALGORITHM,
+  BIAS_MODE,
+  CELL,
+  DTYPE_CODE,
+  INPUT_MODE,
+  PRECISION,
+  RNN_PARAM,
+  type RnnId,
+} from '../native/binding.js';
 import { nextSeed } from '../random.js';
 import { needsGrad, record } from '../tape.js';
 import { Tensor } from '../tensor.js';
@@ -18,6 +27,11 @@ export type RnnBias = keyof typeof BIAS_MODE;
  * `'float16'` or `'tf32'` (CUDA).
  */
 export type RnnPrecision = FloatDType | 'bfloat16' | 'float16' | 'tf32';
+/**
+ * Which of cuDNN's algorithms runs a stack on a GPU: the fastest for each shape, as measured on its first pass, or always the
+ * same one. A CPU has no such choice.
+ */
+export type RnnAlgorithm = keyof typeof ALGORITHM;
 export type RnnParameter = (typeof RNN_PARAM)[number];
 
 /** What a recurrent stack computes; `RnnDesc` of native/core/desc.h. */
@@ -38,6 +52,8 @@ export interface RnnConfig {
   dtype?: FloatDType;
   /** Of the operands of products, see {@link RnnPrecision}; default: the dtype. */
   precision?: RnnPrecision;
+  /** Default `'auto'`. */
+  algorithm?: RnnAlgorithm;
 }
 
 /** One matrix or bias in the flat vector of a stack's parameters: [rows, columns] from `offset`, in elements. */
@@ -63,6 +79,7 @@ const CONFIG_KEYS: readonly (keyof RnnConfig)[] = [
   'clip',
   'dtype',
   'precision',
+  'algorithm',
 ];
 const MAX_SIZE = 2 ** 31 - 1;
 const RNN_PRECISIONS: readonly RnnPrecision[] = [...FLOAT_DTYPES, 'bfloat16', 'float16', 'tf32'];
@@ -97,6 +114,7 @@ export class RnnHandle {
         config.clip,
         DTYPE_CODE[config.dtype],
         PRECISION[isFloatDType(config.precision) ? 'same' : config.precision],
+        ALGORITHM[config.algorithm],
       ),
     );
     const [count, ...numbers] = device.binding.rnnParamLayout(this.id);
@@ -173,6 +191,7 @@ function checkConfig(config: RnnConfig): Readonly<Required<RnnConfig>> {
     clip: checkNumber(config.clip ?? 0, 'clip', { min: 0 }),
     dtype,
     precision: checkChoice(config.precision ?? dtype, 'precision', RNN_PRECISIONS),
+    algorithm: checkChoice(config.algorithm ?? 'auto', 'algorithm', Object.keys(ALGORITHM) as RnnAlgorithm[]),
   };
   const { precision } = complete;
   if (precision !== dtype && (isFloatDType(precision) || dtype !== 'float32')) {

@@ -306,7 +306,7 @@ describe('checks before anything is pushed', () => {
     expect(register(stack({ dropout: Number.NaN }))).toThrow('for registerRnn dropout but received NaN');
     expect(register(stack({ cell: CELL.gru, projSize: 2 }))).toThrow('registerRnn projSize of a cell other than lstm');
     expect(register(stack({ projSize: 4 }))).toThrow('Expected a projection smaller than hiddenSize');
-    expect(register(Float64Array.of(1, 2))).toThrow('Expected a Float64Array of 12 numbers for registerRnn numbers');
+    expect(register(Float64Array.of(1, 2))).toThrow('Expected a Float64Array of 13 numbers for registerRnn numbers');
     expect(register(stack())()).toBe(register(stack())());
     expect(register(stack({ dtype: F64 }))()).not.toBe(register(stack())());
   });

@@ -41,7 +41,7 @@ export interface StackOptions {
 export function stack(options: StackOptions = {}): Float64Array {
   const { cell = CELL.lstm, inputSize = 3, hiddenSize = 4, projSize = 0, layers = 1 } = options;
   const { bidirectional = 0, dropout = 0, dtype = F32 } = options;
-  const fixed = [INPUT_MODE.linear, BIAS_MODE.double, dropout, 0, dtype, PRECISION.same];
+  const fixed = [INPUT_MODE.linear, BIAS_MODE.double, dropout, 0, dtype, PRECISION.same, 0];
   return Float64Array.from([cell, inputSize, hiddenSize, projSize, layers, bidirectional, ...fixed]);
 }
 

@@ -20,7 +20,7 @@ template <class E, class Operand>
 cublasStatus_t gemm(const char* call, cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n,
                     int k, const E* alpha, const Operand* a, int lda, long long stride_a, const Operand* b, int ldb,
                     long long stride_b, const E* beta, E* c, int ldc, long long stride_c, int batch) {
-  const std::lock_guard<std::recursive_mutex> entered(everything());
+  const Entry entered(call);
   const bool ta = op_a != CUBLAS_OP_N, tb = op_b != CUBLAS_OP_N;
   if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (m < 0 || n < 0 || k < 0 || batch < 0 || lda < std::max(1, ta ? k : m) || ldb < std::max(1, tb ? n : k) ||
@@ -68,9 +68,11 @@ cublasStatus_t cublasCreate(cublasHandle_t* handle) {
   if (!is_context_current()) return CUBLAS_STATUS_NOT_INITIALIZED;
   forbid_capture(__func__);
   *handle = new cublasContext;
+  note_object("cuBLAS handles", 1);
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasDestroy(cublasHandle_t handle) {
+  note_object("cuBLAS handles", -1);
   delete handle;
   return CUBLAS_STATUS_SUCCESS;
 }

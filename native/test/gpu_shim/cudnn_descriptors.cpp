@@ -58,7 +58,8 @@ Layout layout_of(const cudnnRNNStruct& rnn) {
       places.push_back(&layout.biases[at]);
     }
   }
-  std::mt19937_64 random(setting("DEEP_RNN_SHIM_LAYOUT", 1));
+  // Each algorithm has a layout of its own.
+  std::mt19937_64 random(setting("DEEP_RNN_SHIM_LAYOUT", 1) + uint64_t(rnn.algo) * 1000);
   for (size_t i = places.size(); i > 1; i--) std::swap(places[i - 1], places[random() % i]);
   layout.count = 3;
   for (Place* place : places) {
@@ -96,9 +97,11 @@ cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
   forbid_capture(__func__);
   DEEP_RNN_REFUSE_IF(!is_context_current(), CUDNN_STATUS_NOT_INITIALIZED, "no context is current on this thread");
   *handle = new cudnnContext;
+  note_object("cuDNN handles", 1);
   return CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
+  note_object("cuDNN handles", -1);
   delete handle;
   return CUDNN_STATUS_SUCCESS;
 }
@@ -111,10 +114,12 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
 
 #define DEEP_RNN_SHIM_OBJECT(name, kind)                     \
   cudnnStatus_t cudnnCreate##name(cudnn##name##_t* object) { \
+    note_object("cudnn" #name "_t", 1);                      \
     *object = new cudnn##kind##Struct;                       \
     return CUDNN_STATUS_SUCCESS;                             \
   }                                                          \
   cudnnStatus_t cudnnDestroy##name(cudnn##name##_t object) { \
+    note_object("cudnn" #name "_t", -1);                     \
     delete object;                                           \
     return CUDNN_STATUS_SUCCESS;                             \
   }
@@ -132,7 +137,7 @@ cudnnStatus_t cudnnDropoutGetStatesSize(cudnnHandle_t handle, size_t* bytes) {
 // The states hold the seed and the number of passes since.
 cudnnStatus_t cudnnSetDropoutDescriptor(cudnnDropoutDescriptor_t dropout, cudnnHandle_t handle, float probability, void* states,
                                         size_t bytes, unsigned long long seed) {
-  const std::lock_guard<std::recursive_mutex> entered(everything());
+  const Entry entered(__func__);
   DEEP_RNN_REFUSE_IF(!handle || !dropout, CUDNN_STATUS_BAD_PARAM, "no handle or descriptor");
   DEEP_RNN_REFUSE_IF(!(probability >= 0 && probability <= 1), CUDNN_STATUS_BAD_PARAM, "probability");
   if (states) {
@@ -206,10 +211,11 @@ cudnnStatus_t cudnnRNNSetClip_v9(cudnnRNNDescriptor_t rnn, cudnnRNNClipMode_t mo
   return CUDNN_STATUS_SUCCESS;
 }
 
-// Nothing is compiled here.
 cudnnStatus_t cudnnBuildRNNDynamic(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, int batch) {
-  DEEP_RNN_REFUSE_IF(!handle || !rnn || !rnn->is_set || batch < 1, CUDNN_STATUS_BAD_PARAM, "null, not set or no batch");
-  DEEP_RNN_REFUSE_IF(rnn->algo != CUDNN_RNN_ALGO_PERSIST_DYNAMIC, CUDNN_STATUS_BAD_PARAM, "another algorithm");
+  DEEP_RNN_REFUSE_IF(!handle || !rnn || !rnn->is_set || batch < 1, CUDNN_STATUS_BAD_PARAM, "null, not set or no sequences");
+  DEEP_RNN_REFUSE_IF(rnn->algo != CUDNN_RNN_ALGO_PERSIST_DYNAMIC, CUDNN_STATUS_BAD_PARAM, "there is nothing to build");
+  DEEP_RNN_REFUSE_IF(rnn->directions == 2, CUDNN_STATUS_NOT_SUPPORTED, "dynamic persistence runs in one direction");
+  rnn->built_for = batch;
   return CUDNN_STATUS_SUCCESS;
 }
 

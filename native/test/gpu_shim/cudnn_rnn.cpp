@@ -19,7 +19,35 @@ struct Spaces {
 };
 
 size_t needed_work(const cudnnRNNStruct& rnn, const cudnnRNNDataStruct& x) {
-  return 1000 + size_t(x.steps) * size_t(x.batch) * size_t(rnn.hidden + rnn.input) * 3 + 1;
+  return 1000 + size_t(rnn.algo) * 96 + size_t(x.steps) * size_t(x.batch) * size_t(rnn.hidden + rnn.input) * 3 + 1;
+}
+
+size_t needed_reserve(const cudnnRNNStruct& rnn, const cudnnRNNDataStruct& x) {
+  // The algorithms differ in what they keep.
+  return (reserve_doubles(rnn, x) + (size_t(rnn.algo) * 40) % 100) * sizeof(double);
+}
+
+// What the real library refuses only when it runs: an assumption, drawn from the conditions under which PyTorch takes these
+// algorithms. Empty: it runs.
+const char* run_time_refusal(const cudnnRNNStruct& rnn, const cudnnRNNDataStruct& x, bool backward) {
+  const bool gated = rnn.cell == CUDNN_LSTM || rnn.cell == CUDNN_GRU;
+  switch (rnn.algo) {
+    case CUDNN_RNN_ALGO_PERSIST_STATIC:
+      if (rnn.cell == CUDNN_GRU) return "static persistence has no GRU";
+      if (rnn.hidden > 1024 || rnn.hidden % 4 != 0) return "static persistence needs a hidden size of 4, 8 ... 1024";
+      return x.batch > 128 ? "static persistence takes 128 sequences at most" : "";
+    case CUDNN_RNN_ALGO_PERSIST_STATIC_SMALL_H:
+      if (rnn.hidden > (backward ? 128 : 192) * (gated ? 1 : 2)) return "the hidden size is not small";
+      return "";
+    default:
+      return "";
+  }
+}
+
+// Other algorithms than the one of this number appear to take a second longer: tests of the tuner need no real times.
+void appear_slow(const cudnnRNNStruct& rnn) {
+  const uint64_t fastest = setting("DEEP_RNN_SHIM_FASTEST", 99);
+  if (fastest != 99 && uint64_t(rnn.algo) != fastest) skip_time(1000);
 }
 
 void expect(bool holds, const char* call, const char* rule) { demand(holds, call, rule); }
@@ -33,7 +61,7 @@ bool is_state(cudnnTensorDescriptor_t tensor, const cudnnRNNStruct& rnn, int bat
 // What all three passes demand. `pass` receives the descriptors as they are now.
 cudnnStatus_t begin(const char* call, cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, const int32_t* device_lengths,
                     cudnnRNNDataDescriptor_t x, cudnnRNNDataDescriptor_t y, cudnnTensorDescriptor_t h,
-                    cudnnTensorDescriptor_t c, const Spaces& spaces, bool keeps, RnnPass& pass) {
+                    cudnnTensorDescriptor_t c, const Spaces& spaces, bool keeps, bool backward, RnnPass& pass) {
   const auto refuse = [](const char* reason) { return refused(CUDNN_STATUS_BAD_PARAM, reason); };
   if (!handle || !rnn || !rnn->is_set || !x || !x->is_set || !y || !y->is_set) return refuse("null or not set");
   if (x->type != rnn->type || y->type != rnn->type) return refuse("types of the stack and its data differ");
@@ -46,13 +74,17 @@ cudnnStatus_t begin(const char* call, cudnnHandle_t handle, cudnnRNNDescriptor_t
   for (int length : x->lengths) padded = padded || length != x->steps;
   if (padded && x->layout != CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED && !rnn->padded_io)
     return refuse("padding without PADDED_IO");
-  if (padded && rnn->algo != CUDNN_RNN_ALGO_STANDARD) return refuse("persistent kernels take equal lengths");
+  if (padded && rnn->algo != CUDNN_RNN_ALGO_STANDARD)
+    return refused(CUDNN_STATUS_NOT_SUPPORTED, "persistent kernels take equal lengths");
+  if (const char* reason = run_time_refusal(*rnn, *x, backward); *reason) return refused(CUDNN_STATUS_NOT_SUPPORTED, reason);
+  if (rnn->algo == CUDNN_RNN_ALGO_PERSIST_DYNAMIC)
+    demand(rnn->built_for == x->batch, call, "cudnnBuildRNNDynamic comes first, for this number of sequences");
   if (!is_state(h, *rnn, x->batch, rnn->projection)) return refuse("hDesc");
   if (rnn->cell == CUDNN_LSTM && c && !is_state(c, *rnn, x->batch, rnn->hidden)) return refuse("cDesc");
   pass.layout = layout_of(*rnn);
   if (spaces.weight_bytes != pass.layout.count * size_of(rnn->type)) return refuse("weightSpaceSize");
   if (spaces.work_bytes < needed_work(*rnn, *x)) return refuse("workSpaceSize");
-  if (keeps && spaces.reserve_bytes < reserve_doubles(*rnn, *x) * sizeof(double)) return refuse("reserveSpaceSize");
+  if (keeps && spaces.reserve_bytes < needed_reserve(*rnn, *x)) return refuse("reserveSpaceSize");
   if (!rnn->dropout || (rnn->dropout->probability > 0 && !rnn->dropout->states)) return refuse("dropout without states");
   Memory::all().check(spaces.weights, spaces.weight_bytes, call, "weightSpace");
   Memory::all().check(spaces.work, spaces.work_bytes, call, "workSpace");
@@ -103,7 +135,7 @@ cudnnStatus_t cudnnGetRNNTempSpaceSizes(cudnnHandle_t handle, cudnnRNNDescriptor
   if (!handle || !rnn || !rnn->is_set || !x || !x->is_set) return refused(CUDNN_STATUS_BAD_PARAM, "null or not set");
   if (x->width != rnn->input || x->type != rnn->type) return refused(CUDNN_STATUS_BAD_PARAM, "x does not fit the stack");
   if (work) *work = needed_work(*rnn, *x);
-  if (reserve) *reserve = mode == CUDNN_FWD_MODE_TRAINING ? reserve_doubles(*rnn, *x) * sizeof(double) : 0;
+  if (reserve) *reserve = mode == CUDNN_FWD_MODE_TRAINING ? needed_reserve(*rnn, *x) : 0;
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -112,12 +144,13 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, cu
                               cudnnRNNDataDescriptor_t y_desc, void* y, cudnnTensorDescriptor_t h_desc, const void* hx,
                               void* hy, cudnnTensorDescriptor_t c_desc, const void* cx, void* cy, size_t weight_bytes,
                               const void* weights, size_t work_bytes, void* work, size_t reserve_bytes, void* reserve) {
-  const std::lock_guard<std::recursive_mutex> entered(everything());
   const char* call = __func__;
+  const Entry entered(call);
   const bool keeps = mode == CUDNN_FWD_MODE_TRAINING;
   RnnPass pass;
   const Spaces spaces = {weight_bytes, weights, work_bytes, work, reserve_bytes, reserve};
-  const cudnnStatus_t status = begin(call, handle, rnn, device_lengths, x_desc, y_desc, h_desc, c_desc, spaces, keeps, pass);
+  const cudnnStatus_t status =
+      begin(call, handle, rnn, device_lengths, x_desc, y_desc, h_desc, c_desc, spaces, keeps, false, pass);
   if (status != CUDNN_STATUS_SUCCESS) return status;
   Memory::all().check(x, data_bytes(pass.x_shape), call, "x");
   Memory::all().check(y, data_bytes(pass.y_shape), call, "y");
@@ -146,6 +179,7 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, cu
       auto* values = static_cast<uint64_t*>(host(states));
       pass.dropout_seed = values[0] + values[1]++ * 0x9E3779B97F4A7C15u;
     }
+    appear_slow(pass.rnn);
     pass.forward();
     if (!keeps) return;
     header_of(pass) = {kAfterForward,
@@ -165,11 +199,12 @@ cudnnStatus_t cudnnRNNBackwardData_v8(cudnnHandle_t handle, cudnnRNNDescriptor_t
                                       const void* dhy, void* dhx, cudnnTensorDescriptor_t c_desc, const void* cx,
                                       const void* dcy, void* dcx, size_t weight_bytes, const void* weights, size_t work_bytes,
                                       void* work, size_t reserve_bytes, void* reserve) {
-  const std::lock_guard<std::recursive_mutex> entered(everything());
   const char* call = __func__;
+  const Entry entered(call);
   RnnPass pass;
   const Spaces spaces = {weight_bytes, weights, work_bytes, work, reserve_bytes, reserve};
-  const cudnnStatus_t status = begin(call, handle, rnn, device_lengths, x_desc, y_desc, h_desc, c_desc, spaces, true, pass);
+  const cudnnStatus_t status =
+      begin(call, handle, rnn, device_lengths, x_desc, y_desc, h_desc, c_desc, spaces, true, true, pass);
   if (status != CUDNN_STATUS_SUCCESS) return status;
   Memory::all().check(y, data_bytes(pass.y_shape), call, "y");
   Memory::all().check(dy, data_bytes(pass.y_shape), call, "dy");
@@ -202,12 +237,13 @@ cudnnStatus_t cudnnRNNBackwardWeights_v8(cudnnHandle_t handle, cudnnRNNDescripto
                                          cudnnTensorDescriptor_t h_desc, const void* hx, cudnnRNNDataDescriptor_t y_desc,
                                          const void* y, size_t weight_bytes, void* dweights, size_t work_bytes, void* work,
                                          size_t reserve_bytes, void* reserve) {
-  const std::lock_guard<std::recursive_mutex> entered(everything());
   const char* call = __func__;
+  const Entry entered(call);
   if (mode != CUDNN_WGRAD_MODE_ADD) return refused(CUDNN_STATUS_BAD_PARAM, "gradients of weights are added, never set");
   RnnPass pass;
   const Spaces spaces = {weight_bytes, dweights, work_bytes, work, reserve_bytes, reserve};
-  const cudnnStatus_t status = begin(call, handle, rnn, device_lengths, x_desc, y_desc, h_desc, nullptr, spaces, true, pass);
+  const cudnnStatus_t status =
+      begin(call, handle, rnn, device_lengths, x_desc, y_desc, h_desc, nullptr, spaces, true, true, pass);
   if (status != CUDNN_STATUS_SUCCESS) return status;
   Memory::all().check(x, data_bytes(pass.x_shape), call, "x");
   Memory::all().check(y, data_bytes(pass.y_shape), call, "y");

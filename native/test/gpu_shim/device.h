@@ -4,7 +4,9 @@
 //
 //   DEEP_RNN_SHIM_ORDER   when queued work runs: `eager` at once, `lazy` (the default) as late as possible, `random` in between
 //   DEEP_RNN_SHIM_SEED    of random, and of the order of threads in kernels: an integer, 1 by default
+//   DEEP_RNN_SHIM_FASTEST of cuDNN's algorithms the number of the one whose passes do not appear to take a second longer
 //   DEEP_RNN_SHIM_LAYOUT  of the order in which cuDNN's weights lie: an integer, 1 by default
+//   DEEP_RNN_SHIM_CALLS   a file that receives, when the process ends, how often each function and kernel was called, as JSON
 #pragma once
 #include <cuda.h>
 
@@ -36,6 +38,22 @@ uint64_t setting(const char* name, uint64_t otherwise);
 // Held by every entry point: programs may call from several threads.
 std::recursive_mutex& everything();
 
+// One more call of a function or kernel, for DEEP_RNN_SHIM_CALLS.
+void note_call(const std::string& call, size_t bytes = 0);
+// One object of a kind more (1) or less (-1).
+void note_object(const char* kind, int change);
+// Ends the process unless every object that was made is gone.
+void demand_nothing_left(const char* call);
+
+// What every function does first.
+class Entry {
+ public:
+  explicit Entry(const char* call, size_t bytes = 0) : lock_(everything()) { note_call(call, bytes); }
+
+ private:
+  const std::lock_guard<std::recursive_mutex> lock_;
+};
+
 // Device memory has addresses that mean nothing to the host: only queued work translates them. Fresh memory is full of NaN.
 class Memory {
  public:
@@ -44,7 +62,7 @@ class Memory {
   // Null where the device is full.
   void* allocate(size_t bytes);
   void free(void* data);
-  // Demands that the range lies inside one live allocation.
+  // Demands that the range lies inside one live allocation, which may be pinned memory of the host: kernels reach that too.
   void check(const void* data, size_t bytes, const char* call, const std::string& operand) const;
   // Demands that nothing was written around the allocation that `data` lies in.
   void check_margins(const void* data, const char* call, const std::string& operand) const;
@@ -77,6 +95,8 @@ void check_at_launch(std::function<void()> check);
 bool exists(CUstream stream);
 // Appends to the stream, and an eager one runs it; or to the graph that is being captured from the stream.
 void push(CUstream stream, const char* call, std::function<void()> run);
+// Moves the clock that events read.
+void skip_time(double milliseconds);
 
 }  // namespace deep_rnn::gpu_shim
 

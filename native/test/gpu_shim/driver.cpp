@@ -77,7 +77,11 @@ void run_until(CUstream stream, Reached reached) {
 // Kernels that were launched before.
 std::set<const deep_rnn::host_cuda::Kernel*>& warm = *new std::set<const deep_rnn::host_cuda::Kernel*>;
 
-double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double skipped = 0;
+
+double now() {
+  return skipped + std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 deep_rnn::host_cuda::Schedule schedule() {
   using deep_rnn::host_cuda::Order;
@@ -104,6 +108,8 @@ std::recursive_mutex& everything() {
   static std::recursive_mutex& one = *new std::recursive_mutex;
   return one;
 }
+
+void skip_time(double milliseconds) { skipped += milliseconds; }
 
 bool is_context_current() { return current != nullptr; }
 bool is_capturing() { return capturing != nullptr; }
@@ -132,9 +138,9 @@ void push(CUstream stream, const char* call, std::function<void()> run) {
 
 }  // namespace deep_rnn::gpu_shim
 
-#define DEEP_RNN_SHIM_ENTRY                                          \
-  const std::lock_guard<std::recursive_mutex> entered(everything()); \
-  const char* call = __func__;                                       \
+#define DEEP_RNN_SHIM_ENTRY      \
+  const char* call = __func__;   \
+  const Entry entered(__func__); \
   (void)call
 
 namespace {
@@ -203,6 +209,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice) {
 CUresult cuDevicePrimaryCtxRelease(CUdevice) {
   DEEP_RNN_SHIM_ENTRY;
   demand(device().retained-- > 0, call, "released more often than retained");
+  if (device().retained == 0) demand_nothing_left(call);
   return CUDA_SUCCESS;
 }
 CUresult cuCtxSetCurrent(CUcontext context) {
@@ -256,7 +263,8 @@ CUresult cuMemFreeHost(void* data) {
   return CUDA_SUCCESS;
 }
 CUresult cuMemcpyHtoDAsync(CUdeviceptr to, const void* from, size_t bytes, CUstream stream) {
-  DEEP_RNN_SHIM_ENTRY;
+  const char* call = __func__;
+  const Entry entered(call, bytes);
   Memory::all().check(pointer(to), bytes, call, "the destination");
   demand(Memory::all().pinned(from, bytes), call, "the source is not pinned");
   demand(!is_capturing(), call, "each launch of the graph would read the host's memory as it is then");
@@ -264,7 +272,8 @@ CUresult cuMemcpyHtoDAsync(CUdeviceptr to, const void* from, size_t bytes, CUstr
   return CUDA_SUCCESS;
 }
 CUresult cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t bytes, CUstream stream) {
-  DEEP_RNN_SHIM_ENTRY;
+  const char* call = __func__;
+  const Entry entered(call, bytes);
   Memory::all().check(pointer(from), bytes, call, "the source");
   demand(Memory::all().pinned(to, bytes), call, "the destination is not pinned");
   demand(!is_capturing(), call, "each launch of the graph would write to the host's memory");
@@ -273,7 +282,8 @@ CUresult cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t bytes, CUstream st
   return CUDA_SUCCESS;
 }
 CUresult cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
-  DEEP_RNN_SHIM_ENTRY;
+  const char* call = __func__;
+  const Entry entered(call, bytes);
   Memory::all().check(pointer(to), bytes, call, "the destination");
   Memory::all().check(pointer(from), bytes, call, "the source");
   demand(to + bytes <= from || from + bytes <= to, call, "source and destination overlap");
@@ -294,6 +304,7 @@ CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
   demand(flags == CU_STREAM_NON_BLOCKING, call, "the stream would wait for the default stream");
   *stream = new CUstream_st;
   device().streams.insert(*stream);
+  note_object("streams", 1);
   return CUDA_SUCCESS;
 }
 CUresult cuStreamDestroy(CUstream stream) {
@@ -302,6 +313,7 @@ CUresult cuStreamDestroy(CUstream stream) {
   demand(stream->queue.empty(), call, "work is queued");
   demand(!stream->capturing, call, "the stream is being captured");
   device().streams.erase(stream);
+  note_object("streams", -1);
   delete stream;
   return CUDA_SUCCESS;
 }
@@ -316,11 +328,13 @@ CUresult cuEventCreate(CUevent* event, unsigned) {
   DEEP_RNN_SHIM_ENTRY;
   *event = new CUevent_st;
   device().events.insert(*event);
+  note_object("events", 1);
   return CUDA_SUCCESS;
 }
 CUresult cuEventDestroy(CUevent event) {
   DEEP_RNN_SHIM_ENTRY;
   demand(device().events.erase(event) == 1, call, "the event does not exist");
+  note_object("events", -1);
   delete event;
   return CUDA_SUCCESS;
 }
@@ -357,9 +371,14 @@ CUresult cuModuleLoadData(CUmodule* module, const void* image) {
   std::memcpy(&magic, image, sizeof magic);
   if (magic != 0xBA55ED50u) return CUDA_ERROR_INVALID_IMAGE;
   *module = reinterpret_cast<CUmodule>(&device());
+  note_object("modules", 1);
   return CUDA_SUCCESS;
 }
-CUresult cuModuleUnload(CUmodule) { return CUDA_SUCCESS; }
+CUresult cuModuleUnload(CUmodule) {
+  DEEP_RNN_SHIM_ENTRY;
+  note_object("modules", -1);
+  return CUDA_SUCCESS;
+}
 CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
   const deep_rnn::host_cuda::Kernel* kernel = deep_rnn::host_cuda::find(name);
   if (!kernel) return CUDA_ERROR_NOT_FOUND;
@@ -371,6 +390,7 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
                         void** extra) {
   DEEP_RNN_SHIM_ENTRY;
   const auto& kernel = *reinterpret_cast<const deep_rnn::host_cuda::Kernel*>(function);
+  note_call(kernel.name);
   demand(!extra && shared_bytes == 0, kernel.name, "this project uses neither extra arguments nor dynamic shared memory");
   demand(grid_x > 0 && grid_y > 0 && grid_z > 0 && grid_y <= 65535 && grid_z <= 65535, kernel.name, "the grid is not allowed");
   demand(block_x > 0 && block_y > 0 && block_z > 0 && block_x * block_y * block_z <= 1024, kernel.name,

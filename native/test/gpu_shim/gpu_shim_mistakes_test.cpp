@@ -22,9 +22,23 @@ namespace {
 
 CUdeviceptr address(void* data) { return reinterpret_cast<CUdeviceptr>(data); }
 
+// What a case has allocated; given back at its end.
+struct Allocations {
+  explicit Allocations(Gpu& gpu) : gpu(gpu) {}
+  ~Allocations() {
+    gpu.api().cuStreamSynchronize(gpu.stream());
+    for (CUdeviceptr memory : all) gpu.api().cuMemFree(memory);
+    all.clear();
+  }
+  Gpu& gpu;
+  static std::vector<CUdeviceptr> all;
+};
+std::vector<CUdeviceptr> Allocations::all;
+
 void* allocate(const Gpu& gpu, size_t bytes) {
   CUdeviceptr memory = 0;
   DEEP_RNN_CALL(gpu.api(), cuMemAlloc, &memory, bytes);
+  Allocations::all.push_back(memory);
   return reinterpret_cast<void*>(memory);
 }
 
@@ -37,7 +51,8 @@ struct Stack {
     for (void** array : {&x, &y, &dy, &dx}) *array = zeros(size_t(T * B * 4) * sizeof(float));
     work = allocate(gpu, work_bytes);
     reserve = allocate(gpu, reserve_bytes);
-    gradients = zeros(plan.weight_bytes());
+    gradients = zeros(plan.weight_space());
+    weights_space = allocate(gpu, plan.weight_space());
     params = zeros(size_t(rnn_param_layout(desc).count) * sizeof(float));
   }
   static RnnDesc make() {
@@ -53,13 +68,13 @@ struct Stack {
   void forward(size_t given_work) {
     DEEP_RNN_CALL(gpu.api(), cudnnRNNForward, gpu.cudnn(), descriptors.rnn, CUDNN_FWD_MODE_TRAINING, nullptr, descriptors.x, x,
                   descriptors.y, y, descriptors.h, nullptr, nullptr, descriptors.c, nullptr, nullptr, plan.weight_bytes(),
-                  plan.pack(params), given_work, work, reserve_bytes, reserve);
+                  plan.pack(params, weights_space), given_work, work, reserve_bytes, reserve);
   }
   void forward() { forward(work_bytes); }
   void data() {
     DEEP_RNN_CALL(gpu.api(), cudnnRNNBackwardData_v8, gpu.cudnn(), descriptors.rnn, nullptr, descriptors.y, y, dy,
                   descriptors.x, dx, descriptors.h, nullptr, nullptr, nullptr, descriptors.c, nullptr, nullptr, nullptr,
-                  plan.weight_bytes(), plan.pack(params), work_bytes, work, reserve_bytes, reserve);
+                  plan.weight_bytes(), plan.pack(params, weights_space), work_bytes, work, reserve_bytes, reserve);
   }
   void weights(cudnnWgradMode_t mode = CUDNN_WGRAD_MODE_ADD) {
     DEEP_RNN_CALL(gpu.api(), cudnnRNNBackwardWeights_v8, gpu.cudnn(), descriptors.rnn, mode, nullptr, descriptors.x, x,
@@ -73,7 +88,7 @@ struct Stack {
   RnnPlan plan;
   RnnDescriptors& descriptors;
   size_t work_bytes = 0, reserve_bytes = 0;
-  void *x, *y, *dy, *dx, *work, *reserve, *gradients, *params;
+  void *x, *y, *dy, *dx, *work, *reserve, *gradients, *params, *weights_space;
 };
 
 struct Ending {
@@ -113,6 +128,7 @@ int caught = 0;
 void expect(const char* mistake, int status, const std::string& words, const std::function<void(Gpu&)>& body) {
   const Ending ending = ending_of([&] {
     Gpu gpu;
+    const Allocations allocations(gpu);
     gpu.synchronize();  // so that nothing but the mistake is queued
     body(gpu);
     gpu.synchronize();
@@ -173,11 +189,41 @@ void memory_mistakes() {
     gpu.zero(memory, 4);
     DEEP_RNN_CALL(gpu.api(), cuMemcpyDtoHAsync, host, address(memory), 4, gpu.stream());
     std::fprintf(stderr, "%f\n", std::fabs(double(*static_cast<float*>(host))));
+    gpu.synchronize();
+    gpu.api().cuMemFreeHost(host);
   });
   expect("memory is used before anything was written there", kFine, "nan", [](Gpu& gpu) {
     float value = 0;
     gpu.download(&value, allocate(gpu, 4), 4);
     std::fprintf(stderr, "%f\n", std::fabs(double(value)));
+  });
+}
+
+// The last context is given back while something of its lives.
+void leaks() {
+  expect("device memory is never freed", kAborted, "1 device allocations", [](Gpu& gpu) {
+    CUdeviceptr memory = 0;
+    DEEP_RNN_CALL(gpu.api(), cuMemAlloc, &memory, 64);
+  });
+  expect("pinned memory is never freed", kAborted, "1 pinned allocations", [](Gpu& gpu) {
+    void* host = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cuMemAllocHost, &host, 64);
+  });
+  expect("a stream is never destroyed", kAborted, "1 streams", [](Gpu& gpu) {
+    CUstream stream = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cuStreamCreate, &stream, CU_STREAM_NON_BLOCKING);
+  });
+  expect("an event is never destroyed", kAborted, "1 events", [](Gpu& gpu) {
+    CUevent event = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cuEventCreate, &event, CU_EVENT_DEFAULT);
+  });
+  expect("a handle is never destroyed", kAborted, "1 cuDNN handles", [](Gpu& gpu) {
+    cudnnHandle_t handle = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cudnnCreate, &handle);
+  });
+  expect("a descriptor is never destroyed", kAborted, "1 cudnnRNNDescriptor_t", [](Gpu& gpu) {
+    cudnnRNNDescriptor_t descriptor = nullptr;
+    DEEP_RNN_CALL(gpu.api(), cudnnCreateRNNDescriptor, &descriptor);
   });
 }
 
@@ -349,7 +395,7 @@ void graph_mistakes() {
   });
   expect("a pass runs for the first time in a capture", kAborted, "the first pass of a kind", [](Gpu& gpu) {
     Stack stack(gpu);
-    stack.plan.pack(stack.params);
+    stack.plan.pack(stack.params, stack.weights_space);
     capture(gpu, [&] { stack.forward(); });
   });
   expect("a graph outlives its memory", kAborted, "freed since the capture", [](Gpu& gpu) {
@@ -396,6 +442,7 @@ int main(int count, char** arguments) {
   setenv("DEEP_RNN_CUDA_PATH", arguments[1], 1);
   setenv("DEEP_RNN_SHIM_ORDER", "lazy", 1);
   memory_mistakes();
+  leaks();
   product_mistakes();
   rnn_mistakes();
   graph_mistakes();

@@ -75,6 +75,7 @@ void* Memory::allocate(size_t bytes) {
   one.next += rounded(bytes) + kAlignment;
   one.live += bytes;
   one.blocks.emplace(address, std::move(block));
+  note_object("device allocations", 1);
   return reinterpret_cast<void*>(address);
 }
 
@@ -84,19 +85,22 @@ void Memory::free(void* data) {
   check_margins(data, "cuMemFree", "the block");
   arena().live -= block->second.bytes;
   arena().blocks.erase(block);
+  note_object("device allocations", -1);
 }
 
 void Memory::check(const void* data, size_t bytes, const char* call, const std::string& operand) const {
-  demand(block_of(data, bytes) != nullptr, call,
+  demand(block_of(data, bytes) || pinned(data, bytes), call,
          operand + " does not lie inside one device allocation (" + std::to_string(bytes) + " bytes)");
   // A graph outlives the moment: the memory must be there whenever it is launched.
   if (is_capturing())
     check_at_launch([=] {
-      demand(block_of(data, bytes) != nullptr, "cuGraphLaunch", operand + " of " + call + " was freed since the capture");
+      demand(block_of(data, bytes) || pinned(data, bytes), "cuGraphLaunch",
+             operand + " of " + call + " was freed since the capture");
     });
 }
 
 void Memory::check_margins(const void* data, const char* call, const std::string& operand) const {
+  if (pinned(data, 1)) return;
   const auto* block = block_of(data, 0);
   demand(block != nullptr, call, operand + " was freed");
   const Block& one = block->second;
@@ -106,6 +110,7 @@ void Memory::check_margins(const void* data, const char* call, const std::string
 
 char* Memory::at(uintptr_t address) const {
   if (address == 0) return nullptr;
+  if (pinned(reinterpret_cast<void*>(address), 1)) return reinterpret_cast<char*>(address);
   const auto* block = block_of(reinterpret_cast<void*>(address), 0);
   if (!block) violation("queued work uses memory that was freed, or no memory of the device at all");
   return block->second.begin() + (address - block->first);
@@ -119,11 +124,13 @@ bool Memory::pinned(const void* data, size_t bytes) const {
 void* Memory::allocate_host(size_t bytes) {
   void* data = std::malloc(bytes);
   arena().host[static_cast<const char*>(data)] = bytes;
+  note_object("pinned allocations", 1);
   return data;
 }
 
 void Memory::free_host(void* data) {
   demand(arena().host.erase(static_cast<const char*>(data)) == 1, "cuMemFreeHost", "not the address of pinned memory");
+  note_object("pinned allocations", -1);
   std::free(data);
 }
 

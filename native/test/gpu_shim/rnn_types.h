@@ -27,6 +27,7 @@ struct cudnnRNNStruct {
   int input, hidden, projection, layers;
   cudnnDataType_t type;
   bool padded_io;
+  int built_for = 0;  // sequences, by cudnnBuildRNNDynamic
   cudnnDropoutDescriptor_t dropout;
   bool clips = false;
   double clip_low = 0, clip_high = 0;

@@ -31,7 +31,7 @@ export type RnnPrecision = FloatDType | 'bfloat16' | 'float16' | 'tf32';
  * Which of cuDNN's algorithms runs a stack on a GPU: the fastest for each shape, as measured on its first pass, or always the
  * same one. A CPU has no such choice.
  */
-export type RnnAlgorithm = keyof typeof ALGORITHM;
+export type RnnAlgorithm = 'auto' | 'standard' | 'persistStatic' | 'persistDynamic' | 'persistStaticSmallH';
 export type RnnParameter = (typeof RNN_PARAM)[number];
 
 /** What a recurrent stack computes; `RnnDesc` of native/core/desc.h. */

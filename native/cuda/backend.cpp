@@ -97,6 +97,7 @@ void CudaBackend::optimizer_step(const OptimizerDesc& desc, const void* grads, v
 
 std::string CudaBackend::supports(const RnnDesc& desc) const { return rnn_.supports(desc); }
 RnnParamLayout CudaBackend::rnn_param_layout(const RnnDesc& desc) const { return cuda::rnn_param_layout(desc); }
+int64_t CudaBackend::rnn_most_steps(const RnnDesc& desc, int64_t batch) const { return rnn_.most_steps(desc, batch); }
 size_t CudaBackend::rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const {
   return rnn_.reserve_bytes(desc, steps, batch);
 }

@@ -49,6 +49,7 @@ class CudaBackend final : public Backend {
 
   std::string supports(const RnnDesc& desc) const override;
   RnnParamLayout rnn_param_layout(const RnnDesc& desc) const override;
+  int64_t rnn_most_steps(const RnnDesc& desc, int64_t batch) const override;
   size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const override;
   void rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) override;
   void rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) override;

@@ -20,7 +20,7 @@ void Faults::clear() {
 size_t Faults::find(const FaultSite& site) const {
   const auto is_same = [&](const FaultSite& other) {
     return other.operation == site.operation && other.value == site.value && other.limit == site.limit &&
-           std::equal(std::begin(other.shape), std::end(other.shape), site.shape);
+           std::equal(std::begin(other.shape), std::end(other.shape), site.shape) && other.first == site.first;
   };
   return size_t(std::find_if(sites_.begin(), sites_.end(), is_same) - sites_.begin());
 }
@@ -30,7 +30,7 @@ std::string Faults::message(const Keys& keys) const {
     const unsigned long long key = keys[i];
     if (key == ~0ull) continue;
     const FaultSite& site = sites_[i];
-    const int64_t position = int64_t(key >> 32);
+    const int64_t position = site.first + int64_t(key >> 32);
     std::string text = std::string(site.operation) + ": " + site.value + " " + std::to_string(int32_t(uint32_t(key))) +
                        " outside 0.." + std::to_string(site.limit - 1);
     if (site.shape[1] == 1 && site.shape[2] == 1) return text + " at row " + std::to_string(position);

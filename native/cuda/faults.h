@@ -15,7 +15,8 @@ struct FaultSite {
   const char* operation;
   const char* value;  // "index", "target", "token"
   int64_t limit;
-  int64_t shape[3];  // the first is not used; a row counts alone when all are 1
+  int64_t shape[3];   // the first is not used; a row counts alone when all are 1
+  int64_t first = 0;  // position of what the kernel takes for the first one
 };
 
 // One key for every site; equal sites share one, so that a program that repeats itself has the same keys every time.

@@ -29,6 +29,12 @@ class DeviceMemory {
   size_t bytes_ = 0;
 };
 
+// The bytes that an array takes in a block of several.
+constexpr size_t aligned(size_t bytes) {
+  constexpr size_t kAlignment = 256;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 // Carves one block into aligned arrays: with null, only adds up what they need.
 class Carver {
  public:
@@ -36,9 +42,8 @@ class Carver {
 
   template <class T = void>
   T* bytes(size_t count) {
-    constexpr size_t kAlignment = 256;
     const size_t at = used_;
-    used_ += (count + kAlignment - 1) / kAlignment * kAlignment;
+    used_ += aligned(count);
     return memory_ ? reinterpret_cast<T*>(memory_ + at) : nullptr;
   }
   size_t used() const { return used_; }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <tuple>
 
 #include "core/error.h"
 #include "core/rnn_limits.h"
@@ -12,75 +11,7 @@
 
 namespace deep_rnn::cuda {
 
-// What other threads ask for: a handle of their own, since one is used by one thread at a time.
-struct Rnn::Queries {
-  explicit Queries(const Gpu& gpu) : api(gpu.api()), context(gpu.context()) { DEEP_RNN_CALL(api, cudnnCreate, &handle); }
-  ~Queries() { api.cudnnDestroy(handle); }
-
-  // What cuDNN keeps, and the weights that it ran with, whatever algorithm will be chosen.
-  size_t reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) {
-    size_t most = 0;
-    RnnDesc runs = desc;
-    for (const RnnAlgorithm algorithm : rnn_candidates(api, desc)) {
-      runs.algorithm = algorithm;
-      try {
-        most = std::max(most, reserve_bytes_of(runs, steps, batch));
-      } catch (const CudnnError&) {
-        // It cannot be chosen then, unless nothing else can.
-        if (algorithm == RnnAlgorithm::standard || desc.algorithm != RnnAlgorithm::automatic) throw;
-      }
-    }
-    return most;
-  }
-
-  const Api& api;
-  const CUcontext context;
-  cudnnHandle_t handle = nullptr;
-  std::mutex mutex;
-  struct Extent {
-    RnnDesc desc;
-    int64_t steps, batch;
-  };
-  struct ExtentLess {
-    bool operator()(const Extent& a, const Extent& b) const {
-      return std::tuple_cat(fields(a.desc), std::tie(a.steps, a.batch)) <
-             std::tuple_cat(fields(b.desc), std::tie(b.steps, b.batch));
-    }
-  };
-  std::map<Extent, size_t, ExtentLess> known;
-
- private:
-  size_t reserve_bytes_of(const RnnDesc& desc, int64_t steps, int64_t batch) {
-    RnnDescriptors descriptors(api);
-    // No states: nothing is drawn here.
-    DEEP_RNN_CALL(api, cudnnSetDropoutDescriptor, descriptors.dropout, handle, float(desc.dropout), nullptr, 0, 0);
-    descriptors.set_stack(desc);
-    descriptors.set_data(desc, steps, batch, nullptr);
-    size_t weight_bytes = 0;
-    DEEP_RNN_CALL(api, cudnnGetRNNWeightSpaceSize, handle, descriptors.rnn, &weight_bytes);
-    Carver carver(nullptr);
-    carver.bytes(rnn_spaces(api, handle, descriptors, true).reserve_bytes);
-    carver.bytes(weight_bytes);
-    return carver.used();
-  }
-};
-
 namespace {
-
-// The calling thread has no context of ours, or another one.
-class CurrentContext {
- public:
-  CurrentContext(const Api& api, CUcontext context) : api_(api) { DEEP_RNN_CALL(api, cuCtxPushCurrent, context); }
-  ~CurrentContext() {
-    CUcontext popped = nullptr;
-    api_.cuCtxPopCurrent(&popped);
-  }
-  CurrentContext(const CurrentContext&) = delete;
-  CurrentContext& operator=(const CurrentContext&) = delete;
-
- private:
-  const Api& api_;
-};
 
 // Elements of the arrays of one pass.
 struct Extents {
@@ -113,6 +44,25 @@ void check_reserve(size_t needed, size_t given) {
   if (needed > given)
     throw Error("cuDNN needs a reserve of " + std::to_string(needed) + " bytes for these lengths, more than the " +
                 std::to_string(given) + " of full ones");
+}
+
+// An array from a step on; null stays null.
+template <class T>
+T* from_step(T* array, int64_t step, int64_t batch, int64_t width, DType dtype) {
+  if (!array) return nullptr;
+  return reinterpret_cast<T*>(uintptr_t(array) + uintptr_t(step * batch * width) * size_of(dtype));
+}
+
+// The part of a pass that is a chunk of it. The states before and after it are the caller's to set.
+template <class Args>
+Args part_of(const Args& args, const RnnDesc& desc, int64_t first, int64_t steps, const int32_t* lengths) {
+  Args part = args;
+  part.steps = steps;
+  part.lengths = lengths;
+  part.x = from_step(args.x, first, args.batch, desc.input_size, desc.dtype);
+  part.tokens = from_step(args.tokens, first, args.batch, 1, DType::int32);
+  part.y = from_step(args.y, first, args.batch, desc.directions() * desc.output_size(), desc.dtype);
+  return part;
 }
 
 bool are_uneven(const int32_t* lengths, int64_t steps, int64_t batch) {
@@ -149,8 +99,10 @@ void pass_through(Gpu& gpu, const RnnDesc& desc, int64_t batch, int64_t width, c
 Rnn::Rnn(Gpu& gpu)
     : gpu_(gpu),
       pinned_(algorithm_of_environment()),
+      limits_(rnn_limits()),
       tuner_(gpu.api(), gpu.machine()),
-      queries_(std::make_unique<Queries>(gpu)) {}
+      reserves_(gpu, limits_),
+      carried_(gpu) {}
 Rnn::~Rnn() = default;
 
 RnnDesc Rnn::pinned(RnnDesc desc) const {
@@ -170,26 +122,12 @@ std::string Rnn::supports(const RnnDesc& desc) const {
   return "";
 }
 
-size_t Rnn::reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const {
-  Queries& queries = *queries_;
-  const std::lock_guard<std::mutex> lock(queries.mutex);
-  const auto found = queries.known.find({desc, steps, batch});
-  if (found != queries.known.end()) return found->second;
-  const CurrentContext current(queries.api, queries.context);
-  const RnnDesc still = effective(pinned(desc), false), drops = effective(pinned(desc), true);
-  size_t bytes = queries.reserve_bytes(still, steps, batch);
-  if (drops.dropout > 0) bytes = std::max(bytes, queries.reserve_bytes(drops, steps, batch));
-  // Programs with ever new shapes must not fill the memory.
-  constexpr size_t kMost = 4096;
-  if (queries.known.size() >= kMost) queries.known.clear();
-  queries.known[{desc, steps, batch}] = bytes;
-  return bytes;
+int64_t Rnn::most_steps(const RnnDesc& desc, int64_t batch) const {
+  return desc.bidirectional ? cuda::most_steps(limits_, desc, batch) : INT64_MAX;
 }
 
-void* Rnn::weights_in(void* reserve, const RnnDesc& desc, const RnnPlan& plan, int64_t steps, int64_t batch) const {
-  Carver weights(nullptr);
-  weights.bytes(plan.weight_space());
-  return static_cast<char*>(reserve) + (reserve_bytes(desc, steps, batch) - weights.used());
+size_t Rnn::reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const {
+  return reserves_.of(pinned(desc), steps, batch).bytes();
 }
 
 RnnPlan& Rnn::plan_for(RnnDesc desc, RnnAlgorithm algorithm) {
@@ -202,15 +140,16 @@ RnnPlan& Rnn::plan_for(RnnDesc desc, RnnAlgorithm algorithm) {
 RnnChoice& Rnn::choose(const RnnPassKind& kind, const void* params) {
   return tuner_.choose(kind, [&](RnnAlgorithm algorithm) {
     gpu_.flush();  // a step that is being gathered waits for no stopwatch
-    const size_t most_reserve = kind.keeps ? reserve_bytes(kind.desc, kind.steps, kind.batch) : 0;
+    const size_t most_reserve = kind.keeps ? reserves_.of(kind.desc, kind.steps, kind.batch).piece : 0;
     return time_pass(gpu_, plan_for(kind.desc, algorithm), kind, params, most_reserve);
   });
 }
 
 std::vector<RnnPassExplanation> Rnn::explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool uneven) const {
   std::vector<RnnPassExplanation> passes;
+  const int64_t size = rnn_chunks(limits_, desc, steps, batch).size;
   const auto add = [&](const char* pass, bool keeps, bool training) {
-    const RnnChoice* choice = tuner_.find({effective(pinned(desc), training), steps, batch, keeps, uneven});
+    const RnnChoice* choice = tuner_.find({effective(pinned(desc), training), size, batch, keeps, uneven});
     if (choice && (passes.empty() || passes.back().pass != pass)) passes.push_back({pass, *choice});
   };
   add("inference", false, false);
@@ -223,13 +162,14 @@ void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args, bool same_par
   RnnForwardArgs pass = args;
   const bool uneven = are_uneven(args.lengths, args.steps, args.batch);
   if (!uneven) pass.lengths = nullptr;
-  const RnnPassKind kind = {effective(pinned(desc), args.training), args.steps, args.batch, args.reserve != nullptr, uneven};
+  const RnnChunks chunks = rnn_chunks(limits_, desc, args.steps, args.batch);
+  const RnnPassKind kind = {effective(pinned(desc), args.training), chunks.size, args.batch, args.reserve != nullptr, uneven};
   RnnChoice& choice = choose(kind, args.params);
   for (;;) {
     // What was chosen in another process may be refused, which must show here and not at the end of a gathered step.
     if (!choice.has_run && choice.source == RnnChoice::Source::cached) gpu_.flush();
     try {
-      forward(desc, plan_for(kind.desc, choice.chosen.algorithm), pass, same_params);
+      forward(desc, plan_for(kind.desc, choice.chosen.algorithm), chunks, pass, same_params);
       choice.has_run = true;
       return;
     } catch (const CudnnError& refusal) {
@@ -242,21 +182,56 @@ void Rnn::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
   RnnBackwardArgs pass = args;
   const bool uneven = are_uneven(args.lengths, args.steps, args.batch);
   if (!uneven) pass.lengths = nullptr;
-  const RnnPassKind kind = {effective(pinned(desc), args.training), args.steps, args.batch, true, uneven};
-  backward(desc, plan_for(kind.desc, choose(kind, args.params).chosen.algorithm), pass);
+  const RnnChunks chunks = rnn_chunks(limits_, desc, args.steps, args.batch);
+  const RnnPassKind kind = {effective(pinned(desc), args.training), chunks.size, args.batch, true, uneven};
+  backward(desc, plan_for(kind.desc, choose(kind, args.params).chosen.algorithm), chunks, pass);
 }
 
-void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const RnnForwardArgs& args, bool same_params) {
-  const Extents extents(desc, args.steps, args.batch);
+RnnCarriage Rnn::carriage(const RnnDesc& desc, int64_t batch) {
+  constexpr int64_t kTurns = 2;  // what comes in and what goes out
+  return RnnCarriage(desc, batch, kTurns, carried_.take(RnnCarriage(desc, batch, kTurns).bytes()));
+}
+
+// `array` from a step on becomes zero.
+void Rnn::zero_from(int64_t step, int64_t steps, int64_t batch, int64_t width, DType dtype, void* array) {
+  if (array && step < steps)
+    gpu_.zero(from_step(array, step, batch, width, dtype), size_t((steps - step) * batch * width) * size_of(dtype));
+}
+
+void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnForwardArgs& args, bool same_params) {
   plan.prepare(args.batch);
-  const RnnNumbers& numbers = plan.numbers();
   if (args.lengths) gpu_.flush();  // cuDNN brings lengths to the GPU in ways of its own, which no graph should hold
-  plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
+  // Once: each chunk draws its masks where the one before it stopped.
   if (plan.drops()) plan.seed_dropout(args.seed);
+  RnnReserve reserve;
+  if (args.reserve) reserve = reserves_.of(pinned(desc), args.steps, args.batch);
+  // The backward pass wants the weights and the states that this one had.
+  if (!same_params) params_version_++;
+  const void* weights =
+      args.reserve ? plan.pack(args.params, reserve.weights_in(args.reserve)) : plan.pack(args.params, params_version_);
+  const int64_t active = chunks.active(args.lengths, args.batch);
+  const RnnCarriage carried = chunks.count == 1 ? RnnCarriage(desc, args.batch, 0)
+                              : args.reserve ? RnnCarriage(desc, args.batch, chunks.count - 1, reserve.carried_in(args.reserve))
+                                             : carriage(desc, args.batch);
+  for (int64_t i = 0; i < active; i++) {
+    const int64_t first = chunks.first(i);
+    const RnnChunkLengths lengths(chunks, i, args.lengths, args.batch);
+    RnnForwardArgs part = part_of(args, desc, first, chunks.size_of(i), lengths.data());
+    if (i > 0) part.h0 = carried.after(i - 1).h, part.c0 = carried.after(i - 1).c;
+    if (i + 1 < active) part.hn = carried.after(i).h, part.cn = carried.after(i).c;
+    if (args.reserve) part.reserve = reserve.piece_in(args.reserve, i);
+    forward(desc, plan, {first, weights, reserve.piece}, part);
+  }
+  zero_from(chunks.first(active), args.steps, args.batch, desc.directions() * desc.output_size(), desc.dtype, args.y);
+}
+
+void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const Part& part, const RnnForwardArgs& args) {
+  const Extents extents(desc, args.steps, args.batch);
+  const RnnNumbers& numbers = plan.numbers();
+  plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
   RnnSpaces spaces = rnn_spaces(gpu_.api(), gpu_.cudnn(), plan.descriptors(), args.reserve != nullptr);
   spaces.reserve = args.reserve;
-  void* kept_weights = args.reserve ? weights_in(args.reserve, desc, plan, args.steps, args.batch) : nullptr;
-  check_reserve(spaces.reserve_bytes, size_t(static_cast<char*>(kept_weights) - static_cast<char*>(args.reserve)));
+  check_reserve(spaces.reserve_bytes, part.reserve_bytes);
 
   RnnArrays arrays;
   void *x, *h0, *c0;
@@ -274,17 +249,15 @@ void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const RnnForwardArgs& args
   };
   carve(Layout(numbers, gpu_.scratch(carve(Layout(numbers, nullptr)))));
   if (lengths) gpu_.upload(lengths, args.lengths, size_t(args.batch) * sizeof(int32_t));
-  if (args.tokens) numbers.one_hot(gpu_, "rnnForward", args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
+  if (args.tokens)
+    numbers.one_hot(gpu_, "rnnForward", part.first, args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
   if (numbers.casts()) {
     if (!args.tokens) numbers.narrow(gpu_, extents.x, args.x, x);
     numbers.narrow(gpu_, extents.h, args.h0, h0);
     numbers.narrow(gpu_, extents.c, args.c0, c0);
   }
 
-  // The backward pass wants the weights that this one had: they are packed once for both.
-  if (!same_params) params_version_++;
-  const void* weights = kept_weights ? plan.pack(args.params, kept_weights) : plan.pack(args.params, params_version_);
-  rnn_forward(gpu_, plan, weights, arrays, spaces);
+  rnn_forward(gpu_, plan, part.weights, arrays, spaces);
   if (numbers.casts()) {
     numbers.widen(gpu_, extents.y, arrays.y, args.y);
     numbers.widen(gpu_, extents.h, arrays.hn, args.hn);
@@ -295,16 +268,36 @@ void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const RnnForwardArgs& args
   pass_through(gpu_, desc, args.batch, desc.hidden_size, lengths, args.c0, args.cn);
 }
 
-void Rnn::backward(const RnnDesc& desc, RnnPlan& plan, const RnnBackwardArgs& args) {
-  const Extents extents(desc, args.steps, args.batch);
+void Rnn::backward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnBackwardArgs& args) {
   plan.prepare(args.batch);
-  const RnnNumbers& numbers = plan.numbers();
   if (args.lengths) gpu_.flush();  // cuDNN brings lengths to the GPU in ways of its own, which no graph should hold
+  const RnnReserve reserve = reserves_.of(pinned(desc), args.steps, args.batch);
+  const void* weights = reserve.weights_in(args.reserve);
+  const int64_t active = chunks.active(args.lengths, args.batch);
+  const RnnCarriage states(desc, args.batch, chunks.count - 1, reserve.carried_in(args.reserve));
+  const RnnCarriage gradients = chunks.count == 1 ? states : carriage(desc, args.batch);
+  zero_from(chunks.first(active), args.steps, args.batch, desc.input_size, desc.dtype, args.dx);
+  for (int64_t i = active - 1; i >= 0; i--) {
+    const int64_t first = chunks.first(i);
+    const RnnChunkLengths lengths(chunks, i, args.lengths, args.batch);
+    RnnBackwardArgs part = part_of(args, desc, first, chunks.size_of(i), lengths.data());
+    part.dy = from_step(args.dy, first, args.batch, desc.directions() * desc.output_size(), desc.dtype);
+    part.dx = from_step(args.dx, first, args.batch, desc.input_size, desc.dtype);
+    if (i > 0) part.h0 = states.after(i - 1).h, part.c0 = states.after(i - 1).c;
+    if (i > 0) part.dh0 = gradients.after(i - 1).h, part.dc0 = gradients.after(i - 1).c;
+    if (i + 1 < active) part.dhn = gradients.after(i).h, part.dcn = gradients.after(i).c;
+    part.reserve = reserve.piece_in(args.reserve, i);
+    backward(desc, plan, {first, weights, reserve.piece}, part);
+  }
+}
+
+void Rnn::backward(const RnnDesc& desc, RnnPlan& plan, const Part& part, const RnnBackwardArgs& args) {
+  const Extents extents(desc, args.steps, args.batch);
+  const RnnNumbers& numbers = plan.numbers();
   plan.descriptors().set_data(desc, args.steps, args.batch, args.lengths);
   RnnSpaces spaces = rnn_spaces(gpu_.api(), gpu_.cudnn(), plan.descriptors(), true);
   spaces.reserve = args.reserve;
-  void* weights = weights_in(args.reserve, desc, plan, args.steps, args.batch);
-  check_reserve(spaces.reserve_bytes, size_t(static_cast<char*>(weights) - static_cast<char*>(args.reserve)));
+  check_reserve(spaces.reserve_bytes, part.reserve_bytes);
 
   // What forward cast is cast again rather than kept: rounding gives the same numbers.
   RnnArrays arrays;
@@ -328,7 +321,8 @@ void Rnn::backward(const RnnDesc& desc, RnnPlan& plan, const RnnBackwardArgs& ar
   };
   carve(Layout(numbers, gpu_.scratch(carve(Layout(numbers, nullptr)))));
   if (lengths) gpu_.upload(lengths, args.lengths, size_t(args.batch) * sizeof(int32_t));
-  if (args.tokens) numbers.one_hot(gpu_, "rnnBackward", args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
+  if (args.tokens)
+    numbers.one_hot(gpu_, "rnnBackward", part.first, args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
   if (!args.dy) gpu_.zero(dy, (size_t(extents.y) * numbers.bytes() + 3) / 4 * 4);
   if (numbers.casts()) {
     if (!args.tokens) numbers.narrow(gpu_, extents.x, args.x, x);
@@ -340,7 +334,7 @@ void Rnn::backward(const RnnDesc& desc, RnnPlan& plan, const RnnBackwardArgs& ar
     numbers.narrow(gpu_, extents.c, args.dcn, dcn);
   }
 
-  rnn_backward_data(gpu_, plan, weights, arrays, spaces);
+  rnn_backward_data(gpu_, plan, part.weights, arrays, spaces);
   if (args.dparams) {
     rnn_backward_weights(gpu_, plan, arrays, spaces, gradients);
     plan.add_gradients(gradients, args.dparams);

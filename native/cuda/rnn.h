@@ -2,12 +2,13 @@
 #pragma once
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "core/desc.h"
 #include "cuda/gpu.h"
+#include "cuda/rnn_chunks.h"
+#include "cuda/rnn_reserve.h"
 #include "cuda/rnn_tuner.h"
 
 namespace deep_rnn::cuda {
@@ -23,6 +24,7 @@ class Rnn {
 
   // Any thread.
   std::string supports(const RnnDesc& desc) const;
+  int64_t most_steps(const RnnDesc& desc, int64_t batch) const;
   size_t reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const;
 
   // The stream's thread.
@@ -36,23 +38,32 @@ class Rnn {
   struct Less {
     bool operator()(const RnnDesc& a, const RnnDesc& b) const { return fields(a) < fields(b); }
   };
-  struct Queries;
 
-  // Where a reserve holds the weights: behind what cuDNN keeps there.
-  void* weights_in(void* reserve, const RnnDesc& desc, const RnnPlan& plan, int64_t steps, int64_t batch) const;
   RnnDesc pinned(RnnDesc desc) const;
   // desc: with the dropout in effect.
   RnnPlan& plan_for(RnnDesc desc, RnnAlgorithm algorithm);
   RnnChoice& choose(const RnnPassKind& kind, const void* params);
-  void forward(const RnnDesc& desc, RnnPlan& plan, const RnnForwardArgs& args, bool same_params);
-  void backward(const RnnDesc& desc, RnnPlan& plan, const RnnBackwardArgs& args);
+  void forward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnForwardArgs& args, bool same_params);
+  void backward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnBackwardArgs& args);
+  // One call of each of cuDNN's functions for a chunk that begins with step `first` of the pass.
+  struct Part {
+    int64_t first;
+    const void* weights;   // packed
+    size_t reserve_bytes;  // of the arguments' reserve
+  };
+  void forward(const RnnDesc& desc, RnnPlan& plan, const Part& part, const RnnForwardArgs& args);
+  void backward(const RnnDesc& desc, RnnPlan& plan, const Part& part, const RnnBackwardArgs& args);
+  RnnCarriage carriage(const RnnDesc& desc, int64_t batch);
+  void zero_from(int64_t step, int64_t steps, int64_t batch, int64_t width, DType dtype, void* array);
 
   Gpu& gpu_;
   const RnnAlgorithm pinned_;  // for all stacks that pin none
+  const RnnLimits limits_;
   RnnTuner tuner_;
+  mutable RnnReserves reserves_;  // locks itself
+  DeviceMemory carried_;          // between the chunks of the pass that is being pushed
   uint64_t params_version_ = 0;
   std::map<RnnDesc, std::unique_ptr<RnnPlan>, Less> plans_;
-  const std::unique_ptr<Queries> queries_;
 };
 
 }  // namespace deep_rnn::cuda

@@ -24,10 +24,10 @@ void RnnNumbers::widen(Gpu& gpu, int64_t count, const void* x, void* y) const {
   }
 }
 
-void RnnNumbers::one_hot(Gpu& gpu, const char* operation, int64_t steps, int64_t batch, int64_t columns, const int32_t* tokens,
-                         const int32_t* lengths, void* out) const {
+void RnnNumbers::one_hot(Gpu& gpu, const char* operation, int64_t first, int64_t steps, int64_t batch, int64_t columns,
+                         const int32_t* tokens, const int32_t* lengths, void* out) const {
   const int64_t rows = steps * batch;
-  const Fault fault = gpu.fault({operation, "token", columns, {rows, 1, 1}});
+  const Fault fault = gpu.fault({operation, "token", columns, {rows, 1, 1}, first * batch});
   const Launch shape = gpu.over_elements(rows * columns);
   switch (type) {
     case CUDNN_DATA_HALF:

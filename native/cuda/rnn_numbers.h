@@ -18,9 +18,10 @@ struct RnnNumbers {
   // float32 x [count] -> y [count] of this type, to nearest even, and back; only where casts(). A null x is passed over.
   void narrow(Gpu& gpu, int64_t count, const void* x, void* y) const;
   void widen(Gpu& gpu, int64_t count, const void* x, void* y) const;
-  // tokens [T,B] -> out [T,B,columns] of this type; lengths [B] on the device, or null.
-  void one_hot(Gpu& gpu, const char* operation, int64_t steps, int64_t batch, int64_t columns, const int32_t* tokens,
-               const int32_t* lengths, void* out) const;
+  // tokens [T,B] -> out [T,B,columns] of this type; lengths [B] on the device, or null. `first` is the number of the first step
+  // to whom a wrong token is reported.
+  void one_hot(Gpu& gpu, const char* operation, int64_t first, int64_t steps, int64_t batch, int64_t columns,
+               const int32_t* tokens, const int32_t* lengths, void* out) const;
   // The pieces of a stack's parameters between its dtype and this type: into the weight space, or added back.
   void pack(Gpu& gpu, const Launch& shape, const Segment* pieces, const void* params, void* weights) const;
   void add_back(Gpu& gpu, const Launch& shape, const Segment* pieces, const void* gradients, void* dparams) const;

@@ -63,6 +63,15 @@ const LARGE: readonly Stack[] = CELLS.map((cell) => {
   return { ...shape, cell, name: '2x256, 35 steps of 32 sequences', state: true };
 });
 
+/** More steps than cuDNN takes at once, which are cut. */
+const LONG: readonly Stack[] = (['lstm', 'gru'] as const).map((cell) => {
+  const shape = { layers: 2, steps: 70_000, batch: 2, inputSize: 3, hiddenSize: 4, state: true };
+  // One of the sequences ends before the cut.
+  return cell === 'lstm'
+    ? { ...shape, cell, name: '70,000 steps' }
+    : { ...shape, cell, name: '70,000 steps, lengths', lengths: [70_000, 30_000] };
+});
+
 function makeStack(stack: Stack, device: Device, dtype: FloatDType, precision?: RnnPrecision): RecurrentStack {
   const { cell, layers, bidirectional, bias, batchFirst, inputSize, hiddenSize, projSize, cellClip } = stack;
   const inputMode = stack.skip ? 'skip' : 'linear';
@@ -161,6 +170,8 @@ export async function checkStacks(checks: Checks, devices: [Device, Device], qui
   for (const stack of [...STACKS, ...(quick ? [] : LARGE)])
     for (const dtype of ['float64', 'float32'] as const)
       await checks.check(`${stack.cell}, ${stack.name}, ${dtype}`, () => compare(devices, stack, dtype));
+  for (const stack of LONG)
+    await checks.check(`${stack.cell}, ${stack.name}, float64`, () => compare(devices, stack, 'float64'));
   const rows = quick ? STACKS.filter(({ name }) => name === 'one layer') : LARGE;
   for (const stack of rows)
     for (const precision of Object.keys(PRECISIONS) as (keyof typeof PRECISIONS)[])

@@ -1,12 +1,14 @@
 /** Runs a recurrent case, natively or by the twin, and returns outputs, final states and every gradient by name. */
+import { expect } from 'vitest';
 import type { FloatDType } from '../../src/dtype.js';
 import type { HostTensor, StateDict } from '../../src/io/safetensors.js';
 import { add, mul, sum, tensor } from '../../src/ops/index.js';
 import { scope } from '../../src/scope.js';
 import { backward } from '../../src/tape.js';
 import type { Tensor } from '../../src/tensor.js';
-import { directions, makeStack, outputSize, type RecurrentCase } from '../cases/recurrent.js';
-import { uniformDraws } from './fixtures.js';
+import { CELLS, directions, makeStack, outputSize, type RecurrentCase } from '../cases/recurrent.js';
+import { expectClose } from './close.js';
+import { loadFixture, under, uniformDraws } from './fixtures.js';
 import { twin } from './twin.js';
 
 /**
@@ -57,6 +59,32 @@ export function drawNumbers(options: RecurrentCase): RecurrentNumbers {
   values.set('dh', draw(h));
   if (isLstm) values.set('dc', draw(c));
   return { weights, values };
+}
+
+const FIXTURE = new Map(CELLS.map((cell) => [cell, loadFixture(`${cell.replace('_', '-')}.safetensors`)]));
+
+/** What PyTorch computes of a case, and from which numbers. */
+export function fixtureOf(options: RecurrentCase): { numbers: RecurrentNumbers; wanted: Results } {
+  const values = under(FIXTURE.get(options.cell)!, `${options.name}/`);
+  const weights = under(values, 'weights/');
+  const isResult = (name: string) => ['output', 'h', 'c'].includes(name) || name.startsWith('grad/');
+  const isInput = (name: string) => !isResult(name) && !name.startsWith('weights/');
+  return {
+    numbers: { weights, values: new Map([...values].filter(([name]) => isInput(name))) },
+    wanted: new Map([...values].filter(([name]) => isResult(name)).map(([name, { data }]) => [name, data])),
+  };
+}
+
+/** Fails unless all results are there and close to what is wanted. */
+export function expectResults(actual: Results, wanted: Results, dtype: FloatDType, where = ''): void {
+  expect([...actual.keys()].sort()).toEqual([...wanted.keys()].sort());
+  for (const [name, values] of wanted) {
+    try {
+      expectClose(actual.get(name), values, 'recurrent', dtype);
+    } catch (error) {
+      throw new Error(`${where}${name}: ${(error as Error).message}`);
+    }
+  }
 }
 
 /** The case through the native operation. */

@@ -1,36 +1,9 @@
-import { describe, expect, it } from 'vitest';
-import type { FloatDType } from '../../src/dtype.js';
+import { describe, it } from 'vitest';
 import { CELLS, type CellName, RECURRENT_CASES, type RecurrentCase } from '../cases/recurrent.js';
-import { expectClose } from '../helpers/close.js';
-import { loadFixture, under } from '../helpers/fixtures.js';
 import { expectNoLeaks } from '../helpers/leaks.js';
-import { drawNumbers, type RecurrentNumbers, type Results, runStack, runTwin } from '../helpers/recurrent.js';
+import { drawNumbers, expectResults, fixtureOf, runStack, runTwin } from '../helpers/recurrent.js';
 
 expectNoLeaks();
-
-const FIXTURE = new Map(CELLS.map((cell) => [cell, loadFixture(`${cell.replace('_', '-')}.safetensors`)]));
-
-function fixtureOf(options: RecurrentCase): { numbers: RecurrentNumbers; wanted: Results } {
-  const values = under(FIXTURE.get(options.cell)!, `${options.name}/`);
-  const weights = under(values, 'weights/');
-  const isResult = (name: string) => ['output', 'h', 'c'].includes(name) || name.startsWith('grad/');
-  const isInput = (name: string) => !isResult(name) && !name.startsWith('weights/');
-  return {
-    numbers: { weights, values: new Map([...values].filter(([name]) => isInput(name))) },
-    wanted: new Map([...values].filter(([name]) => isResult(name)).map(([name, { data }]) => [name, data])),
-  };
-}
-
-function expectResults(actual: Results, wanted: Results, dtype: FloatDType): void {
-  expect([...actual.keys()].sort()).toEqual([...wanted.keys()].sort());
-  for (const [name, values] of wanted) {
-    try {
-      expectClose(actual.get(name), values, 'recurrent', dtype);
-    } catch (error) {
-      throw new Error(`${name}: ${(error as Error).message}`);
-    }
-  }
-}
 
 const of = (cell: CellName, oracle: RecurrentCase['oracle']) =>
   RECURRENT_CASES.filter((options) => options.cell === cell && options.oracle === oracle);

@@ -27,10 +27,11 @@ size_t needed_reserve(const cudnnRNNStruct& rnn, const cudnnRNNDataStruct& x) {
   return (reserve_doubles(rnn, x) + (size_t(rnn.algo) * 40) % 100) * sizeof(double);
 }
 
-// What the real library refuses only when it runs: an assumption, drawn from the conditions under which PyTorch takes these
-// algorithms. Empty: it runs.
+// What the real library refuses only when it runs: an assumption, drawn from reports and from the conditions under which
+// PyTorch takes these algorithms. Empty: it runs.
 const char* run_time_refusal(const cudnnRNNStruct& rnn, const cudnnRNNDataStruct& x, bool backward) {
   const bool gated = rnn.cell == CUDNN_LSTM || rnn.cell == CUDNN_GRU;
+  if (uint64_t(x.steps) > setting("DEEP_RNN_SHIM_STEPS", 65535)) return "too many steps at once";
   switch (rnn.algo) {
     case CUDNN_RNN_ALGO_PERSIST_STATIC:
       if (rnn.cell == CUDNN_GRU) return "static persistence has no GRU";

@@ -5,6 +5,7 @@
 //   DEEP_RNN_SHIM_ORDER   when queued work runs: `eager` at once, `lazy` (the default) as late as possible, `random` in between
 //   DEEP_RNN_SHIM_SEED    of random, and of the order of threads in kernels: an integer, 1 by default
 //   DEEP_RNN_SHIM_FASTEST of cuDNN's algorithms the number of the one whose passes do not appear to take a second longer
+//   DEEP_RNN_SHIM_STEPS   of a recurrent pass that cuDNN does not refuse: 65535 by default
 //   DEEP_RNN_SHIM_LAYOUT  of the order in which cuDNN's weights lie: an integer, 1 by default
 //   DEEP_RNN_SHIM_CALLS   a file that receives, when the process ends, how often each function and kernel was called, as JSON
 #pragma once

@@ -1,20 +1,16 @@
-"""The workloads of src/bench/workload.ts in PyTorch, driven over standard input by bench/peers.ts.
+"""The workloads of src/bench/workload.ts in PyTorch: `pytorch.py <eager, padded or compile> <threads>`; serve.py says how it is driven."""
 
-A first line out: the version. Then lines of JSON: {"open": workload with mode and threads} answers an id, {"run": id, "count": n}
-the seconds that n runs took, {"close": id} nothing.
-"""
-
-import json
 import sys
-import time
 import warnings
 
 import torch
+from serve import Run, serve
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 IGNORED = -100
+MODE, THREADS = sys.argv[1], int(sys.argv[2])
 
 
 def stack_of(case: dict, inputs: int) -> nn.Module:
@@ -30,8 +26,11 @@ def head_of(case: dict) -> nn.Linear:
     return nn.Linear((case["projection"] or case["hidden"]) * (2 if case["bidirectional"] else 1), case["vocabulary"])
 
 
-def compiled(function):
-    """Compiled with the recurrent layers unrolled; they are passed by otherwise, and oneDNN's fail in the compiler."""
+def maybe_compiled(function):
+    """In mode compile with the recurrent layers unrolled; they are passed by otherwise, and oneDNN's fail in the compiler."""
+    if MODE != "compile":
+        return function
+    torch._dynamo.reset()
     torch._dynamo.config.allow_rnn = True
     inner = torch.compile(function)
 
@@ -47,7 +46,7 @@ def rounding(case: dict):
     return torch.autocast("cpu", torch.bfloat16, enabled=case["precision"] == "bfloat16")
 
 
-def training(case: dict):
+def training(case: dict) -> Run:
     T, B, V = case["steps"], case["batch"], case["vocabulary"]
     rnn, head = stack_of(case, V), head_of(case)
     parameters = list(rnn.parameters()) + list(head.parameters())
@@ -56,7 +55,7 @@ def training(case: dict):
     lengths = torch.tensor(case["lengths"]) if "lengths" in case else None
     if lengths is not None:
         y[torch.arange(T)[:, None] >= lengths] = IGNORED
-    packed = lengths is not None and case["mode"] != "padded"
+    packed = lengths is not None and MODE == "eager"
 
     def loss_of(x, y):
         inputs = F.one_hot(x, V).float()
@@ -67,34 +66,25 @@ def training(case: dict):
             output, _ = pad_packed_sequence(output, total_length=T)
         return F.cross_entropy(head(output).reshape(T * B, V), y.reshape(-1), ignore_index=IGNORED)
 
-    if case["mode"] == "compile":
-        loss_of = compiled(loss_of)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        with rounding(case):
-            loss = loss_of(x, y)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        loss.item()
+    loss_of = maybe_compiled(loss_of)
 
     def run(count: int) -> None:
         for _ in range(count):
-            step()
+            optimizer.zero_grad()
+            with rounding(case):
+                loss = loss_of(x, y)
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            loss.item()
 
     return run
 
 
-def stack(case: dict):
+def stack(case: dict) -> Run:
     rnn = stack_of(case, case["hidden"])
     x = torch.randn(case["steps"], case["batch"], case["hidden"], requires_grad=True)
-
-    def total_of(x):
-        return rnn(x)[0].sum()
-
-    if case["mode"] == "compile":
-        total_of = compiled(total_of)
+    total_of = maybe_compiled(lambda x: rnn(x)[0].sum())
 
     def run(count: int) -> None:
         for _ in range(count):
@@ -108,46 +98,33 @@ def stack(case: dict):
     return run
 
 
-def generation(case: dict):
+def generation(case: dict) -> Run:
     """D2L's predict: one character at a time, each the likeliest."""
     V = case["vocabulary"]
     rnn, head = stack_of(case, V).eval(), head_of(case).eval()
 
+    def next_of(token, state):
+        output, state = rnn(F.one_hot(token, V).float(), state)
+        return head(output.reshape(1, -1)).argmax(dim=1), state
+
+    next_of = maybe_compiled(next_of)
+
     @torch.no_grad()
     def run(count: int) -> None:
-        token, state = torch.ones(1, 1, dtype=torch.long), None
+        state = tuple(torch.zeros(case["layers"], 1, case["hidden"]) for _ in range(2))
+        state = state if case["cell"] == "lstm" else state[0]
+        token = 1
         for _ in range(count):
             with rounding(case):
-                output, state = rnn(F.one_hot(token, V).float(), state)
-                logits = head(output.reshape(1, -1))
-            token = torch.tensor([[int(logits.argmax(dim=1))]])
+                likeliest, state = next_of(torch.tensor([[token]]), state)
+            token = int(likeliest)
 
     return run
 
 
-def main() -> None:
-    # They are about fallbacks and absent devices, and would come between the rows of the table.
-    warnings.simplefilter("ignore")
-    tasks = {"train": training, "stack": stack, "generate": generation}
-    opened: dict[int, tuple] = {}
-    print(json.dumps(torch.__version__), flush=True)
-    for number, line in enumerate(sys.stdin):
-        question = json.loads(line)
-        if "open" in question:
-            case = question["open"]
-            torch.manual_seed(0)
-            opened[number] = (tasks[case["task"]](case), case["threads"])
-            answer = number
-        elif "close" in question:
-            del opened[question["close"]]
-            continue
-        else:
-            run, threads = opened[question["run"]]
-            torch.set_num_threads(threads)
-            start = time.perf_counter()
-            run(question["count"])
-            answer = time.perf_counter() - start
-        print(json.dumps(answer), flush=True)
-
-
-main()
+# They are about fallbacks and absent devices, and would come between the rows of the table.
+warnings.simplefilter("ignore")
+torch.set_num_threads(THREADS)
+torch.manual_seed(0)
+TASKS = {"train": training, "stack": stack, "generate": generation}
+serve(torch.__version__, lambda case: TASKS[case["task"]](case))

@@ -12,6 +12,10 @@ export interface Rate {
   readonly max: number;
 }
 
+export interface Rival extends Rate {
+  readonly name: string;
+}
+
 export interface Row {
   readonly name: string;
   readonly threads: number;
@@ -25,9 +29,9 @@ export interface Row {
   readonly shareOfPeak: number;
   /** Median. */
   readonly barrierNanoseconds: number;
-  /** The fastest rival. */
-  readonly rival?: Rate & { readonly name: string };
-  /** How many times the rival's rate ours is, the median over the rounds. */
+  /** The fastest by its median first. */
+  readonly rivals?: readonly Rival[];
+  /** How many times the fastest rival's rate ours is, the median over the rounds. */
   readonly ratio?: number;
 }
 
@@ -48,7 +52,9 @@ export async function measure(
     const [ourRates, ...rivalRates] = seconds.map((rounds) => rounds.map((each) => tokens / each));
     const gigaflops = median(ourRates) * flopsPerToken(workload) * 1e-9;
     const peakGigaflops = median(peaks.map((peak) => peakOf(peak, workload.precision))) * 1e-9;
-    const best = rivalRates.reduce((a, b, i) => (median(b) > median(rivalRates[a]) ? i : a), 0);
+    const ranked = rivals
+      .map(({ name }, i) => ({ name, rates: rivalRates[i] }))
+      .sort((a, b) => median(b.rates) - median(a.rates));
     return {
       name: workload.name,
       threads: cpu.threads,
@@ -58,9 +64,9 @@ export async function measure(
       peakGigaflops,
       shareOfPeak: gigaflops / peakGigaflops,
       barrierNanoseconds: median(peaks.map(({ barrier }) => barrier)) * 1e9,
-      ...(rivals.length > 0 && {
-        rival: { name: rivals[best].name, ...rateOf(rivalRates[best]) },
-        ratio: median(ourRates.map((rate, round) => rate / rivalRates[best][round])),
+      ...(ranked.length > 0 && {
+        rivals: ranked.map(({ name, rates }) => ({ name, ...rateOf(rates) })),
+        ratio: median(ourRates.map((rate, round) => rate / ranked[0].rates[round])),
       }),
     };
   } finally {
@@ -95,26 +101,26 @@ export function machine(threads: number): string {
   return `${cpus()[0]?.model ?? arch()}; ${cpu.description}`;
 }
 
-/** The line above the rows. */
-export function heading(rival?: string): string {
+/** The line above the rows; `compared`: with rivals. */
+export function heading(compared = false): string {
   return columns([
     'thousands of tokens/s',
     'deep-rnn (min-max)',
     'GFLOP/s',
     '% peak',
     'barrier',
-    ...(rival ? [rival, 'ratio'] : []),
+    ...(compared ? ['fastest rival', 'ratio'] : []),
   ]);
 }
 
 /** A row as a line of text. */
-export function line({ name, ours, gigaflops, shareOfPeak, barrierNanoseconds, rival, ratio }: Row): string {
+export function line({ name, ours, gigaflops, shareOfPeak, barrierNanoseconds, rivals, ratio }: Row): string {
   const numbers = [
     rateText(ours),
     gigaflops.toFixed(1),
     (100 * shareOfPeak).toFixed(1),
     `${barrierNanoseconds.toFixed(0)} ns`,
   ];
-  const compared = rival && ratio !== undefined ? [rateText(rival), ratio.toFixed(2), rival.name] : [];
+  const compared = rivals && ratio !== undefined ? [rateText(rivals[0]), ratio.toFixed(2), rivals[0].name] : [];
   return columns([name, ...numbers, ...compared]);
 }

@@ -66,10 +66,10 @@ describe('workloads', () => {
     expect(row.gigaflops * 1e9).toBeCloseTo(row.ours.median * flopsPerToken(small), -1);
     expect(row.shareOfPeak).toBeLessThan(1);
     expect(row.precision).toBe(workload.precision);
-    expect(row).not.toHaveProperty('rival');
+    expect(row).not.toHaveProperty('rivals');
   });
 
-  it('run as a stack alone, beside rivals of which the fastest is named', async () => {
+  it('run as a stack alone, beside rivals, the fastest first', async () => {
     const rival = (name: string, seconds: number) => ({
       name,
       run: async (count: number) => count * seconds,
@@ -77,7 +77,9 @@ describe('workloads', () => {
     });
     const rivals = [rival('slow', 12), rival('fast', 6), rival('slower', 24)];
     const row = await measure({ ...SMALL, task: 'stack' }, cpu, rivals, { rounds: 3, seconds: 0.001 });
-    expect(row.rival).toEqual({ name: 'fast', median: 2, min: 2, max: 2 });
+    expect(row.rivals).toEqual(
+      [2, 1, 0.5].map((rate, i) => ({ name: ['fast', 'slow', 'slower'][i], median: rate, min: rate, max: rate })),
+    );
     expect(row.ratio).toBeCloseTo(row.ours.median / 2, 6);
   });
 });

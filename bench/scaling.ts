@@ -19,7 +19,9 @@ export interface Scaling {
 /** @param alone A device on which only this workload ran; its memory is looked at. */
 export async function measureScaling(workload: Workload, alone: Device, timing: Timing): Promise<Scaling> {
   const { peak, scratch } = alone.memory();
-  const bytes = Object.values(trainingMemory(workload)).reduce((sum: number, part: number) => sum + part, 0);
+  const { parameters, reserve, activations, scratch: packed } = trainingMemory(workload);
+  // When an optimizer first moves the parameters into one buffer, they and their gradients are there twice.
+  const bytes = Math.max(parameters + reserve + activations, 2 * parameters) + packed;
   using shared = device('cpu', { threads: alone.threads });
   const contestants = [startOurs(workload, shared), startOurs(HEADLINE, shared)];
   try {

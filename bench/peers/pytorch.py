@@ -1,7 +1,10 @@
 """The workloads of src/bench/workload.ts in PyTorch: `pytorch.py <eager, padded or compile> <threads>`; serve.py says how it is driven."""
 
+import os
 import sys
+import tempfile
 import warnings
+from pathlib import Path
 
 import torch
 from serve import Run, serve
@@ -11,6 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 IGNORED = -100
 MODE, THREADS = sys.argv[1], int(sys.argv[2])
+CACHE = Path(os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/deep-rnn-bench-inductor"))
 
 
 def stack_of(case: dict, inputs: int) -> nn.Module:
@@ -31,6 +35,10 @@ def maybe_compiled(function):
     if MODE != "compile":
         return function
     torch._dynamo.reset()
+    # A compiler that was stopped leaves empty libraries, which PyTorch would try to load.
+    for library in CACHE.rglob("*.so"):
+        if library.stat().st_size == 0:
+            library.unlink()
     torch._dynamo.config.allow_rnn = True
     inner = torch.compile(function)
 

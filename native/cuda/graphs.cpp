@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "cuda/capture.h"
 #include "cuda/gpu.h"
 
 namespace deep_rnn::cuda {
@@ -43,8 +44,10 @@ void Graphs::end() {
   if (operations_.empty()) return issue();
   Step& step = find_step();
   if (!step.graph && !step.refused && step.seen++ >= kWarmUps) {
-    step.graph = capture();
+    step.graph = capture(gpu_, [this] { operations_.issue(gpu_); });
     step.refused = !step.graph;
+    (step.graph ? captured_ : refused_).fetch_add(1, std::memory_order_relaxed);
+    if (step.graph) held_.fetch_add(1, std::memory_order_relaxed);
   }
   if (!step.graph) {
     eager_.fetch_add(1, std::memory_order_relaxed);
@@ -107,25 +110,6 @@ Graphs::Step& Graphs::find_step() {
   }
   found->last_used = ++clock_;
   return *found;
-}
-
-CUgraphExec Graphs::capture() {
-  const Api& api = gpu_.api();
-  DEEP_RNN_CALL(api, cuStreamBeginCapture, gpu_.stream(), CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
-  bool complete = true;
-  try {
-    operations_.issue(gpu_);
-  } catch (const std::exception&) {
-    complete = false;
-  }
-  CUgraph graph = nullptr;
-  CUgraphExec executable = nullptr;
-  if (api.cuStreamEndCapture(gpu_.stream(), &graph) != CUDA_SUCCESS) complete = false;
-  if (complete && api.cuGraphInstantiate(&executable, graph, 0) != CUDA_SUCCESS) executable = nullptr;
-  if (graph) api.cuGraphDestroy(graph);
-  (executable ? captured_ : refused_).fetch_add(1, std::memory_order_relaxed);
-  if (executable) held_.fetch_add(1, std::memory_order_relaxed);
-  return executable;
 }
 
 void Graphs::bring() {

@@ -68,8 +68,6 @@ class Graphs {
   };
 
   Step& find_step();
-  // Null when the driver or a library refuses.
-  CUgraphExec capture();
   void bring();
   void issue();
   void forget(Step& step);

@@ -13,7 +13,8 @@ namespace {
 const std::vector<cuda::ProbeCode>& all_probes() {
   static const std::vector<cuda::ProbeCode> all = [] {
     std::vector<cuda::ProbeCode> list = cuda::weight_probes();
-    for (const auto& more : {cuda::pass_probes(), cuda::limit_probes()}) list.insert(list.end(), more.begin(), more.end());
+    for (const auto& more : {cuda::pass_probes(), cuda::limit_probes(), cuda::graph_probes()})
+      list.insert(list.end(), more.begin(), more.end());
     return list;
   }();
   return all;
@@ -56,12 +57,16 @@ std::string number(double value) {
   return text;
 }
 
-PassResults run_pass(BareStack& stack, bool states) {
-  stack.step(states);
+PassResults results_of(BareStack& stack) {
   const bool has_cell = stack.config.cell == CUDNN_LSTM;
   const auto of_cell = [&](const BareArray& array) { return has_cell ? stack.read(array) : std::vector<double>(); };
   return {stack.read(stack.y),   stack.read(stack.hy), of_cell(stack.cy),         stack.read(stack.dx),
           stack.read(stack.dhx), of_cell(stack.dcx),   stack.read(stack.dweights)};
+}
+
+PassResults run_pass(BareStack& stack, bool states) {
+  stack.step(states);
+  return results_of(stack);
 }
 
 double distance(const PassResults& a, const PassResults& b) {

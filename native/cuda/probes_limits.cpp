@@ -182,6 +182,28 @@ Verdict ask_streams(Gpu& gpu, bool quick) {
   return {most == 0, "passes at once on two streams are " + number(most) + " from one alone"};
 }
 
+// Where the backend cuts: see rnn_chunks.h.
+Verdict ask_steps(Gpu& gpu, bool) {
+  const auto run = [&](int steps) -> std::string {
+    BareConfig config;
+    config.steps = steps;
+    try {
+      BareStack stack(gpu, config);
+      stack.step();
+      gpu.synchronize();
+      return "";
+    } catch (const std::exception& refusal) {
+      return refusal.what();
+    }
+  };
+  constexpr int kMost = 65535;
+  const std::string most = run(kMost), more = run(kMost + 1);
+  const auto told = [](int steps, const std::string& refusal) {
+    return std::to_string(steps) + (refusal.empty() ? " ran" : " did not: " + refusal);
+  };
+  return {most.empty(), told(kMost, most) + "; " + told(kMost + 1, more)};
+}
+
 // More than 2^31 elements of x, the last step unlike the others: an offset of 32 bits would read another one there.
 Verdict ask_large(Gpu& gpu, bool quick) {
   if (quick) return {false, "takes tens of GiB", true};
@@ -224,6 +246,7 @@ std::vector<ProbeCode> limit_probes() {
       {{"persistent algorithms", false, "at least one persistent algorithm trains an LSTM here"}, ask_persistent},
       {{"skip input", false, "skip input of another width than the hidden size is refused"}, ask_skip_mismatch},
       {{"two streams", true, "handles on two streams work at once without touching each other"}, ask_streams},
+      {{"steps at once", true, "a stack trains on 65,535 steps at once"}, ask_steps},
       {{"large input", false, "a stack takes more than 2^31 elements of input"}, ask_large},
   };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConsecutiveLoader } from '../data/loaders.js';
 import { Vocabulary } from '../data/vocabulary.js';
-import type { Device } from '../device.js';
+import { type Device, device } from '../device.js';
 import type { FloatDType } from '../dtype.js';
 import { LanguageModel } from '../models/language-model.js';
 import { DeepGRU } from '../nn/gru.js';
@@ -24,7 +24,7 @@ import { scope } from '../scope.js';
 import { backward } from '../tape.js';
 import { Trainer } from '../train/trainer.js';
 import { values } from './both.js';
-import { type Checks, Comparison } from './checks.js';
+import { type Checks, Comparison, LeftOut } from './checks.js';
 
 const OPTIMIZERS: Record<string, () => Optimizer> = {
   SGD: () => new SGD({ learningRate: 0.1, weightDecay: 0.01 }),
@@ -84,6 +84,8 @@ const STACKS: Record<string, (device: Device) => RecurrentStack> = {
   LSTM: (device) => new DeepLSTM({ layers: 2, hiddenSize: 32, device }),
 };
 
+const DROPS = (device: Device) => new DeepLSTM({ layers: 2, hiddenSize: 32, dropout: 0.3, device });
+
 function modelOn(device: Device, make: (device: Device) => RecurrentStack, embedding?: number): LanguageModel {
   const model = new LanguageModel(make(device), { vocabulary, embedding });
   for (const [i, parameter] of [...model.parameters()].entries())
@@ -128,6 +130,20 @@ export async function checkTraining(checks: Checks, [cpu, gpu]: [Device, Device]
     }
     if (runs[0] !== runs[1]) throw new Error('they differ');
     return 'losses and weights';
+  });
+  await checks.check('steps with dropout are the same in CUDA graphs, bit for bit', async () => {
+    const runs: number[][] = [];
+    let replayed = 0;
+    for (const cudaGraphs of [false, true]) {
+      using own = device('cuda', { cudaGraphs });
+      using model = modelOn(own, DROPS);
+      runs.push(await train(model, 4));
+      replayed = own.graphs().replayed;
+    }
+    if (replayed === 0) throw new LeftOut('no step could be replayed');
+    if (String(runs[0]) !== String(runs[1]))
+      throw new Error(`${runs[0].join(', ')} and in graphs ${runs[1].join(', ')}`);
+    return `the losses of four epochs, ${replayed} steps replayed`;
   });
   await checks.check('learns the text by heart and recites it', async () => {
     using model = modelOn(gpu, STACKS.LSTM);

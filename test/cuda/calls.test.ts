@@ -10,12 +10,22 @@ type Calls = Record<string, { calls: number; bytes: number }>;
 
 const program = fileURLToPath(new URL('steps.mjs', import.meta.url));
 
-async function callsOf(what: string, count: number): Promise<Calls> {
+interface Program {
+  what: 'train' | 'generate';
+  dropout?: number;
+  env?: Record<string, string>;
+}
+
+const UNGRAPHED = { DEEP_RNN_CUDA_GRAPHS: '0' };
+/** Every pass is cut in three. */
+const CUT = { DEEP_RNN_CUDNN_STEPS: '2', DEEP_RNN_SHIM_STEPS: '2' };
+
+async function callsOf({ what, dropout = 0, env }: Program, count: number): Promise<Calls> {
   const folder = mkdtempSync(join(tmpdir(), 'deep-rnn-calls-'));
   try {
     const file = join(folder, 'calls.json');
-    const { status, stderr } = await runNode([program, what, String(count)], {
-      env: { DEEP_RNN_SHIM_CALLS: file, DEEP_RNN_CUDA_GRAPHS: '0' },
+    const { status, stderr } = await runNode([program, what, String(count), String(dropout)], {
+      env: { DEEP_RNN_SHIM_CALLS: file, ...env },
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     return JSON.parse(readFileSync(file, 'utf8')) as Calls;
@@ -25,8 +35,8 @@ async function callsOf(what: string, count: number): Promise<Calls> {
 }
 
 /** What `more` turns make beyond `few`, for one of them. */
-async function steadyCalls(what: string, few: number, more: number) {
-  const [before, after] = [await callsOf(what, few), await callsOf(what, more)];
+async function steadyCalls(turns: Program, few: number, more: number) {
+  const [before, after] = [await callsOf(turns, few), await callsOf(turns, more)];
   const calls: Record<string, number> = {};
   const bytes: Record<string, number> = {};
   for (const [name, total] of Object.entries(after)) {
@@ -41,7 +51,7 @@ beforeAll(requireBuild);
 
 describe('the calls of', () => {
   test('one training step: LSTM with 2 layers, cross-entropy, clipping, SGD', async () => {
-    expect(await steadyCalls('train', 20, 84)).toEqual({
+    expect(await steadyCalls({ what: 'train', env: UNGRAPHED }, 20, 84)).toEqual({
       calls: {
         // Tokens and targets go up, each with an event that says when its staging memory is free again.
         cuMemcpyHtoDAsync_v2: 2,
@@ -80,8 +90,56 @@ describe('the calls of', () => {
     });
   });
 
+  test('the same step where its passes are cut in three', async () => {
+    const whole = await steadyCalls({ what: 'train', env: UNGRAPHED }, 20, 84);
+    const cut = await steadyCalls({ what: 'train', env: { ...UNGRAPHED, ...CUT } }, 20, 84);
+    expect(cut).toEqual({
+      calls: {
+        ...whole.calls,
+        cudnnRNNForward: 3,
+        cudnnRNNBackwardData_v8: 3,
+        cudnnRNNBackwardWeights_v8: 3,
+        one_hot_float32: 3 * 2,
+        // Weights are packed once, the gaps in them set to zero once; each chunk's gradients are.
+        segments_float32_float32: 1 + 3,
+        cuMemsetD32Async: 1 + 3,
+        cuLaunchKernel: 25 + 2 * 2 + 2,
+      },
+      bytes: whole.bytes,
+    });
+  });
+
+  test.each([
+    ['whole', {}],
+    ['cut in three', CUT],
+  ])('one training step that is replayed as a graph, its passes %s', async (_, env) => {
+    expect(await steadyCalls({ what: 'train', env }, 20, 84)).toEqual({
+      calls: {
+        // Tokens, targets and the optimizer's coefficients in one copy, with an event; the step.
+        cuMemcpyHtoDAsync_v2: 1,
+        cuEventRecord: 1,
+        cuGraphLaunch: 1,
+        // The loss goes to a place of its own and comes back, which is the only thing that is waited for.
+        copy_bits32: 1,
+        cuLaunchKernel: 1,
+        cuMemcpyDtoHAsync_v2: 1,
+        cuStreamSynchronize: 1,
+      },
+      bytes: { cuMemcpyHtoDAsync_v2: 2 * 4 * 6 * 4 + 88, cuMemcpyDtoHAsync_v2: 4 },
+    });
+  });
+
+  test('one replayed step with dropout between the layers', async () => {
+    const without = await steadyCalls({ what: 'train' }, 20, 84);
+    expect(await steadyCalls({ what: 'train', dropout: 0.5 }, 20, 84)).toEqual({
+      ...without,
+      // The masks are set up before the launch.
+      calls: { ...without.calls, cudnnSetDropoutDescriptor: 1 },
+    });
+  });
+
   test('one call of generate with 10 tokens', async () => {
-    expect(await steadyCalls('generate', 3, 5)).toEqual({
+    expect(await steadyCalls({ what: 'generate', env: UNGRAPHED }, 3, 5)).toEqual({
       calls: {
         // The prefix goes up, the tokens come back at the end of all.
         cuMemcpyHtoDAsync_v2: 1,

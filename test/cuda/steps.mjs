@@ -1,4 +1,4 @@
-// A program whose calls of NVIDIA's libraries calls.test.ts counts: `steps.mjs train STEPS` or `steps.mjs generate TIMES`.
+// A program whose calls of NVIDIA's libraries calls.test.ts counts: `steps.mjs train STEPS DROPOUT` or `steps.mjs generate TIMES`.
 import {
   ConsecutiveLoader,
   DeepLSTM,
@@ -10,10 +10,11 @@ import {
   Trainer,
 } from '../../dist/index.js';
 
-const [what, count] = process.argv.slice(2);
+const [what, count, dropout = 0] = process.argv.slice(2);
 manualSeed(5);
 const corpus = await loadCorpus({ text: 'the wheels on the bus go round and round '.repeat(60) });
-const model = new LanguageModel(new DeepLSTM({ layers: 2, hiddenSize: 8 }), { vocabulary: corpus.vocabulary });
+const stack = new DeepLSTM({ layers: 2, hiddenSize: 8, dropout: Number(dropout) });
+const model = new LanguageModel(stack, { vocabulary: corpus.vocabulary });
 if (what === 'train') {
   const trainer = new Trainer(model, {
     optimizer: new SGD({ learningRate: 1 }),

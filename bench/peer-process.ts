@@ -11,8 +11,7 @@ export class PeerProcess {
   private complaint = '';
 
   constructor(python: string, args: readonly string[]) {
-    // A group of its own, as some start compilers.
-    this.child = spawn(python, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    this.child = spawn(python, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     // Writing to one that has ended; the answer that never comes tells.
     this.child.stdin.on('error', () => {});
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -57,13 +56,7 @@ export class PeerProcess {
   }
 
   stop(): void {
-    if (!this.running) return;
     this.child.kill('SIGKILL');
-    try {
-      process.kill(-this.child.pid!, 'SIGKILL');
-    } catch {
-      // The group ended with it.
-    }
   }
 
   private async answer<T>(): Promise<T> {

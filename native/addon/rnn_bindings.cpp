@@ -96,13 +96,6 @@ Napi::Value rnn_param_layout(Environment& environment, const Napi::CallbackInfo&
   return numbers;
 }
 
-Napi::Value rnn_most_steps(Environment& environment, const Napi::CallbackInfo& info) {
-  const Arguments arguments(info, "rnnMostSteps", 2);
-  const RegisteredRnn& rnn = rnn_argument(environment, arguments);
-  const int64_t batch = arguments.integer(1, "batch", 1, kMaxSize);
-  return Napi::Number::New(info.Env(), double(rnn.device->backend().rnn_most_steps(rnn.desc, batch)));
-}
-
 Napi::Value rnn_reserve_bytes(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "rnnReserveBytes", 3);
   const RegisteredRnn& rnn = rnn_argument(environment, arguments);
@@ -302,7 +295,6 @@ Napi::Value generate(Environment& environment, const Napi::CallbackInfo& info) {
 void define_rnn_bindings(Napi::Object exports) {
   define<register_rnn>(exports, "registerRnn");
   define<rnn_param_layout>(exports, "rnnParamLayout");
-  define<rnn_most_steps>(exports, "rnnMostSteps");
   define<rnn_reserve_bytes>(exports, "rnnReserveBytes");
   define<rnn_forward>(exports, "rnnForward");
   define<rnn_backward>(exports, "rnnBackward");

@@ -99,8 +99,6 @@ class Backend {
   // The recurrent stack as one operation. supports() returns an empty string, or the reason for refusing.
   virtual std::string supports(const RnnDesc& desc) const = 0;
   virtual RnnParamLayout rnn_param_layout(const RnnDesc& desc) const = 0;
-  // More steps than these throw: for callers who ask before they allocate.
-  virtual int64_t rnn_most_steps(const RnnDesc&, int64_t /*batch*/) const { return INT64_MAX; }
   virtual size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const = 0;
   virtual void rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) = 0;
   virtual void rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) = 0;

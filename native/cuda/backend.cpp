@@ -23,7 +23,7 @@ CudaPresence cuda_presence() { return cuda::has_driver() ? CudaPresence::driver 
 
 namespace deep_rnn::cuda {
 
-CudaBackend::CudaBackend() : rnn_(gpu_), generation_(gpu_) {}
+CudaBackend::CudaBackend() : rnn_(gpu_), directions_(gpu_, rnn_), generation_(gpu_) {}
 
 std::string CudaBackend::describe() const { return gpu_.description(); }
 int CudaBackend::threads() const { return gpu_.multiprocessors(); }
@@ -97,14 +97,13 @@ void CudaBackend::optimizer_step(const OptimizerDesc& desc, const void* grads, v
 
 std::string CudaBackend::supports(const RnnDesc& desc) const { return rnn_.supports(desc); }
 RnnParamLayout CudaBackend::rnn_param_layout(const RnnDesc& desc) const { return cuda::rnn_param_layout(desc); }
-int64_t CudaBackend::rnn_most_steps(const RnnDesc& desc, int64_t batch) const { return rnn_.most_steps(desc, batch); }
 size_t CudaBackend::rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const {
-  return rnn_.reserve_bytes(desc, steps, batch);
+  return directions_.reserve_bytes(desc, steps, batch);
 }
-void CudaBackend::rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) { rnn_.forward(desc, args); }
-void CudaBackend::rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) { rnn_.backward(desc, args); }
+void CudaBackend::rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) { directions_.forward(desc, args); }
+void CudaBackend::rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) { directions_.backward(desc, args); }
 std::vector<RnnPassExplanation> CudaBackend::explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool uneven) {
-  return rnn_.explain(desc, steps, batch, uneven);
+  return directions_.explain(desc, steps, batch, uneven);
 }
 void CudaBackend::generate(const RnnDesc& rnn, const GenerateDesc& desc, const GenerateArgs& args) {
   cuda::generate(gpu_, rnn_, generation_, rnn, desc, args);

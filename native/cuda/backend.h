@@ -2,7 +2,7 @@
 #pragma once
 #include "core/backend.h"
 #include "cuda/gpu.h"
-#include "cuda/rnn.h"
+#include "cuda/rnn_directions.h"
 
 namespace deep_rnn::cuda {
 
@@ -49,7 +49,6 @@ class CudaBackend final : public Backend {
 
   std::string supports(const RnnDesc& desc) const override;
   RnnParamLayout rnn_param_layout(const RnnDesc& desc) const override;
-  int64_t rnn_most_steps(const RnnDesc& desc, int64_t batch) const override;
   size_t rnn_reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const override;
   void rnn_forward(const RnnDesc& desc, const RnnForwardArgs& args) override;
   void rnn_backward(const RnnDesc& desc, const RnnBackwardArgs& args) override;
@@ -59,6 +58,7 @@ class CudaBackend final : public Backend {
  private:
   Gpu gpu_;
   Rnn rnn_;
+  RnnDirections directions_;
   DeviceMemory generation_;
 };
 

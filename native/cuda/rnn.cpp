@@ -122,8 +122,8 @@ std::string Rnn::supports(const RnnDesc& desc) const {
   return "";
 }
 
-int64_t Rnn::most_steps(const RnnDesc& desc, int64_t batch) const {
-  return desc.bidirectional ? cuda::most_steps(limits_, desc, batch) : INT64_MAX;
+bool Rnn::takes_at_once(const RnnDesc& desc, int64_t steps, int64_t batch) const {
+  return steps <= most_steps(limits_, desc, batch);
 }
 
 size_t Rnn::reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const {
@@ -158,7 +158,7 @@ std::vector<RnnPassExplanation> Rnn::explain(const RnnDesc& desc, int64_t steps,
   return passes;
 }
 
-void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args, bool same_params) {
+void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args, bool same_params, const char* operation) {
   RnnForwardArgs pass = args;
   const bool uneven = are_uneven(args.lengths, args.steps, args.batch);
   if (!uneven) pass.lengths = nullptr;
@@ -169,7 +169,7 @@ void Rnn::forward(const RnnDesc& desc, const RnnForwardArgs& args, bool same_par
     // What was chosen in another process may be refused, which must show here and not at the end of a gathered step.
     if (!choice.has_run && choice.source == RnnChoice::Source::cached) gpu_.flush();
     try {
-      forward(desc, plan_for(kind.desc, choice.chosen.algorithm), chunks, pass, same_params);
+      forward(desc, plan_for(kind.desc, choice.chosen.algorithm), chunks, pass, same_params, operation);
       choice.has_run = true;
       return;
     } catch (const CudnnError& refusal) {
@@ -198,7 +198,8 @@ void Rnn::zero_from(int64_t step, int64_t steps, int64_t batch, int64_t width, D
     gpu_.zero(from_step(array, step, batch, width, dtype), size_t((steps - step) * batch * width) * size_of(dtype));
 }
 
-void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnForwardArgs& args, bool same_params) {
+void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnForwardArgs& args, bool same_params,
+                  const char* operation) {
   plan.prepare(args.batch);
   if (args.lengths) gpu_.flush();  // cuDNN brings lengths to the GPU in ways of its own, which no graph should hold
   // Once: each chunk draws its masks where the one before it stopped.
@@ -220,7 +221,7 @@ void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, c
     if (i > 0) part.h0 = carried.after(i - 1).h, part.c0 = carried.after(i - 1).c;
     if (i + 1 < active) part.hn = carried.after(i).h, part.cn = carried.after(i).c;
     if (args.reserve) part.reserve = reserve.piece_in(args.reserve, i);
-    forward(desc, plan, {first, weights, reserve.piece}, part);
+    forward(desc, plan, {first, weights, reserve.piece, operation}, part);
   }
   zero_from(chunks.first(active), args.steps, args.batch, desc.directions() * desc.output_size(), desc.dtype, args.y);
 }
@@ -250,7 +251,7 @@ void Rnn::forward(const RnnDesc& desc, RnnPlan& plan, const Part& part, const Rn
   carve(Layout(numbers, gpu_.scratch(carve(Layout(numbers, nullptr)))));
   if (lengths) gpu_.upload(lengths, args.lengths, size_t(args.batch) * sizeof(int32_t));
   if (args.tokens)
-    numbers.one_hot(gpu_, "rnnForward", part.first, args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
+    numbers.one_hot(gpu_, part.operation, part.first, args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
   if (numbers.casts()) {
     if (!args.tokens) numbers.narrow(gpu_, extents.x, args.x, x);
     numbers.narrow(gpu_, extents.h, args.h0, h0);
@@ -287,7 +288,7 @@ void Rnn::backward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, 
     if (i > 0) part.dh0 = gradients.after(i - 1).h, part.dc0 = gradients.after(i - 1).c;
     if (i + 1 < active) part.dhn = gradients.after(i).h, part.dcn = gradients.after(i).c;
     part.reserve = reserve.piece_in(args.reserve, i);
-    backward(desc, plan, {first, weights, reserve.piece}, part);
+    backward(desc, plan, {first, weights, reserve.piece, "rnnBackward"}, part);
   }
 }
 
@@ -322,7 +323,7 @@ void Rnn::backward(const RnnDesc& desc, RnnPlan& plan, const Part& part, const R
   carve(Layout(numbers, gpu_.scratch(carve(Layout(numbers, nullptr)))));
   if (lengths) gpu_.upload(lengths, args.lengths, size_t(args.batch) * sizeof(int32_t));
   if (args.tokens)
-    numbers.one_hot(gpu_, "rnnBackward", part.first, args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
+    numbers.one_hot(gpu_, part.operation, part.first, args.steps, args.batch, desc.input_size, args.tokens, lengths, x);
   if (!args.dy) gpu_.zero(dy, (size_t(extents.y) * numbers.bytes() + 3) / 4 * 4);
   if (numbers.casts()) {
     if (!args.tokens) numbers.narrow(gpu_, extents.x, args.x, x);

@@ -1,4 +1,5 @@
-// The recurrent stack in cuDNN; the functions of Backend of the same names, see core/backend.h and core/desc.h.
+// The recurrent stack in cuDNN; the functions of Backend of the same names, see core/backend.h and core/desc.h. Passes that
+// cuDNN does not take at once are cut in time, which stacks of one direction can be.
 #pragma once
 #include <map>
 #include <memory>
@@ -24,12 +25,12 @@ class Rnn {
 
   // Any thread.
   std::string supports(const RnnDesc& desc) const;
-  int64_t most_steps(const RnnDesc& desc, int64_t batch) const;
+  bool takes_at_once(const RnnDesc& desc, int64_t steps, int64_t batch) const;
   size_t reserve_bytes(const RnnDesc& desc, int64_t steps, int64_t batch) const;
 
   // The stream's thread.
-  // same_params: the parameters have not changed since the forward pass before.
-  void forward(const RnnDesc& desc, const RnnForwardArgs& args, bool same_params = false);
+  // same_params: the parameters have not changed since the forward pass before. operation: who met a wrong token.
+  void forward(const RnnDesc& desc, const RnnForwardArgs& args, bool same_params = false, const char* operation = "rnnForward");
   void backward(const RnnDesc& desc, const RnnBackwardArgs& args);
   // The passes of this shape that have run, and what decided how.
   std::vector<RnnPassExplanation> explain(const RnnDesc& desc, int64_t steps, int64_t batch, bool uneven) const;
@@ -43,13 +44,15 @@ class Rnn {
   // desc: with the dropout in effect.
   RnnPlan& plan_for(RnnDesc desc, RnnAlgorithm algorithm);
   RnnChoice& choose(const RnnPassKind& kind, const void* params);
-  void forward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnForwardArgs& args, bool same_params);
+  void forward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnForwardArgs& args, bool same_params,
+               const char* operation);
   void backward(const RnnDesc& desc, RnnPlan& plan, const RnnChunks& chunks, const RnnBackwardArgs& args);
   // One call of each of cuDNN's functions for a chunk that begins with step `first` of the pass.
   struct Part {
     int64_t first;
     const void* weights;   // packed
     size_t reserve_bytes;  // of the arguments' reserve
+    const char* operation;
   };
   void forward(const RnnDesc& desc, RnnPlan& plan, const Part& part, const RnnForwardArgs& args);
   void backward(const RnnDesc& desc, RnnPlan& plan, const Part& part, const RnnBackwardArgs& args);

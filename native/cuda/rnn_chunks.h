@@ -30,8 +30,8 @@ struct RnnChunks {
   int64_t size_of(int64_t chunk) const;
 };
 
-// Of about the same size. Throws Error for one step that is too large, and for a bidirectional stack that would have to be cut,
-// as each direction would wait for the other.
+// Of about the same size. Throws Error for one step that is too large, and for a bidirectional stack that would have to be cut:
+// see rnn_directions.h.
 RnnChunks rnn_chunks(const RnnLimits& limits, const RnnDesc& desc, int64_t steps, int64_t batch);
 
 // The lengths of sequences within a chunk.

@@ -321,8 +321,6 @@ export interface Binding {
   registerRnn(device: DeviceId, numbers: Float64Array): RnnId;
   /** *Immediate.* [count, then per entry: param (index into RNN_PARAM), layer, direction, offset, rows, columns]. */
   rnnParamLayout(rnn: RnnId): Float64Array;
-  /** *Immediate.* The most steps that a pass over so many sequences takes. */
-  rnnMostSteps(rnn: RnnId, batch: number): number;
   /** *Immediate.* */
   rnnReserveBytes(rnn: RnnId, steps: number, batch: number): number;
   /**

@@ -238,8 +238,7 @@ export interface RnnOutput {
  *
  * cuDNN: cudnnRNNForward, cudnnRNNBackwardData_v8, cudnnRNNBackwardWeights_v8.
  *
- * @throws ShapeError when shapes do not fit, or when cuDNN takes fewer steps at once and the stack is bidirectional; DeviceError
- * when the values are read and an id is out of range.
+ * @throws ShapeError when shapes do not fit; DeviceError when the values are read and an id is out of range.
  */
 export function rnn(handle: RnnHandle, input: RnnInput): RnnOutput {
   if (!(handle instanceof RnnHandle)) throw expected('what registerRnn returns', 'handle', handle);
@@ -248,9 +247,6 @@ export function rnn(handle: RnnHandle, input: RnnInput): RnnOutput {
   const { binding } = device;
   const params = checkParams(handle, input.params);
   const { x, steps, batch } = checkInput(handle, input.x, params);
-  const mostSteps = binding.rnnMostSteps(handle.id, batch);
-  if (steps > mostSteps)
-    throw expected(`at most ${mostSteps} steps, as the stack is bidirectional,`, 'x', x.shape, ShapeError);
   const isLstm = config.cell === 'lstm';
   const stateShape = [handle.stateRows, batch, handle.outputSize];
   const cellShape = [handle.stateRows, batch, config.hiddenSize];

@@ -64,12 +64,14 @@ const LARGE: readonly Stack[] = CELLS.map((cell) => {
 });
 
 /** More steps than cuDNN takes at once, which are cut. */
-const LONG: readonly Stack[] = (['lstm', 'gru'] as const).map((cell) => {
-  const shape = { layers: 2, steps: 70_000, batch: 2, inputSize: 3, hiddenSize: 4, state: true };
+const LONG: readonly Stack[] = [false, true].flatMap((bidirectional): Stack[] => {
+  const shape = { layers: 2, steps: 70_000, batch: 2, inputSize: 3, hiddenSize: 4, state: true, bidirectional };
+  const name = bidirectional ? 'bidirectional, 70,000 steps' : '70,000 steps';
   // One of the sequences ends before the cut.
-  return cell === 'lstm'
-    ? { ...shape, cell, name: '70,000 steps' }
-    : { ...shape, cell, name: '70,000 steps, lengths', lengths: [70_000, 30_000] };
+  return [
+    { ...shape, cell: 'lstm', name },
+    { ...shape, cell: 'gru', name: `${name}, lengths`, lengths: [70_000, 30_000] },
+  ];
 });
 
 function makeStack(stack: Stack, device: Device, dtype: FloatDType, precision?: RnnPrecision): RecurrentStack {

@@ -59,7 +59,6 @@ const valid: [keyof Binding, unknown[]][] = [
   ['optimizerStep', [1, F32, 9, numbers(0.1, 0, 0.9, 0.9, 1e-8, 1), true, pairs(a, b, c, d, 0)]],
   ['registerRnn', [device, stack()]],
   ['rnnParamLayout', [lstm]],
-  ['rnnMostSteps', [lstm, 3]],
   ['rnnReserveBytes', [lstm, 2, 3]],
   ['rnnForward', [lstm, 2, 3, null, pairs(params, a, 0, b, c, d, e, f, reserve), true, 1]],
   ['rnnForward', [gru, 2, 3, Int32Array.of(0, 2, 1), pairs(params, 0, index, b, 0, d, e, 0, reserve), true, 1]],

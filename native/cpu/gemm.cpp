@@ -159,17 +159,19 @@ void multiply(Team& team, const Plan& plan, char* memory, const KernelSet& kerne
     product(table, vectors, desc, carve<E>(carver, desc), a + i * desc.batch_stride_a, b + i * desc.batch_stride_b,
             c + i * desc.batch_stride_c, share);
   };
-  team.run(plan.members, [&](int thread) {
-    if (plan.one_each) {
-      const auto alone = [](int64_t items, auto f) {
-        for (int64_t item = 0; item < items; item++) f(item);
-      };
-      for (int64_t i = thread; i < desc.batch; i += plan.members) product_of(i, memory + thread * plan.scratch_bytes, alone);
-    } else {
-      const auto together = [&](int64_t items, auto f) { team.share(items, f); };
-      for (int64_t i = 0; i < desc.batch; i++) product_of(i, memory, together);
-    }
-  });
+  const bool wake = desc.m * desc.n * desc.k * desc.batch >= kMacsToWake;
+  if (plan.one_each) {
+    const auto alone = [](int64_t items, auto f) {
+      for (int64_t item = 0; item < items; item++) f(item);
+    };
+    team.spread(plan.members, desc.batch, wake,
+                [&](int64_t i, int member) { product_of(i, memory + member * plan.scratch_bytes, alone); });
+  } else {
+    const auto together = [&](int64_t items, auto f) {
+      team.spread(plan.members, items, wake, [&](int64_t item, int) { f(item); });
+    };
+    for (int64_t i = 0; i < desc.batch; i++) product_of(i, memory, together);
+  }
 }
 
 // C = (Bᵀ Aᵀ)ᵀ for products with few columns: the inner loops make the best of few rows.

@@ -36,8 +36,8 @@ const VectorTable<E>& vector_table(const KernelSet& kernels) {
   }
 }
 
-// Multiply-adds that are worth another thread.
-constexpr int64_t kMacsPerThread = 200'000;
+// Multiply-adds that are worth giving to another thread that is awake, and worth waking it.
+constexpr int64_t kMacsPerThread = 200'000, kMacsToWake = 6'000'000;
 
 inline int members_for(const Team& team, int64_t macs) {
   return int(std::clamp<int64_t>(macs / kMacsPerThread, 1, team.size()));

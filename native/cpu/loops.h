@@ -21,27 +21,13 @@ namespace deep_rnn::cpu::DEEP_RNN_ISA {
 inline float square_root(float x) { return ::sqrtf(x); }
 inline double square_root(double x) { return ::sqrt(x); }
 
-template <class E>
-simd::Vec<E> load_part(const E* x, int64_t count) {
-  E lanes[simd::Vec<E>::lanes] = {};
-  for (int64_t i = 0; i < count; i++) lanes[i] = x[i];
-  return simd::load(lanes);
-}
-
-template <class E>
-void store_part(E* y, int64_t count, simd::Vec<E> value) {
-  E lanes[simd::Vec<E>::lanes];
-  simd::store(lanes, value);
-  for (int64_t i = 0; i < count; i++) y[i] = lanes[i];
-}
-
 // y[i] = f(x[i], ...) with f on whole vectors; y may be one of the inputs.
 template <class E, class F, class... Inputs>
 void map_vectors(int64_t count, E* y, F f, const Inputs*... x) {
   constexpr int kLanes = simd::Vec<E>::lanes;
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) simd::store(y + i, f(simd::load(x + i)...));
-  if (i < count) store_part(y + i, count - i, f(load_part(x + i, count - i)...));
+  if (i < count) simd::store_part(y + i, count - i, f(simd::load_part(x + i, count - i)...));
 }
 
 // Sums term(i) for i in 0..count in double: sixteen sums side by side, added up in a tree, in an order that only count fixes.

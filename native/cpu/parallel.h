@@ -14,8 +14,10 @@ struct Context {
   const KernelSet& kernels;
 };
 
-// Elements of simple arithmetic that are worth waking a thread for.
+// Elements of simple arithmetic that are worth giving to a thread that is awake.
 constexpr int64_t kGrain = 32768;
+// Grains that are worth waking a thread for, which takes as long as some of them.
+constexpr int64_t kGrainsToWake = 8;
 
 // The items that make up a grain when one of them costs as much as `cost` elements.
 inline int64_t grain_of(int64_t cost) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, cost)); }
@@ -26,12 +28,8 @@ template <class Body>
 void parallel_for(Team& team, int64_t items, int64_t grain, const Body& body) {
   if (items <= 0) return;
   const int64_t pieces = (items + grain - 1) / grain;
-  const int64_t threads = std::min<int64_t>(team.size(), pieces);
-  team.run(int(threads), [&](int thread) {
-    const int64_t begin = pieces * thread / threads * grain;
-    const int64_t end = std::min(items, pieces * (thread + 1) / threads * grain);
-    if (begin < end) body(begin, end);
-  });
+  team.spread(team.size(), pieces, pieces >= kGrainsToWake,
+              [&](int64_t piece, int) { body(piece * grain, std::min(items, (piece + 1) * grain)); });
 }
 
 }  // namespace deep_rnn::cpu

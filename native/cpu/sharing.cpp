@@ -1,6 +1,7 @@
 #include "cpu/sharing.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace deep_rnn::cpu {
 
@@ -11,6 +12,8 @@ constexpr int kTrials = 4;  // of each choice; the first finds cold caches
 constexpr double kMuchSlower = 1.4;
 constexpr int kSlowRuns = 6;  // in a row, before all choices are tried again
 constexpr int64_t kProbeEvery = 256;
+// Twice the threads must take less than 1 / 1.15 of the time: JavaScript and other programs need processors as well.
+constexpr double kWorthDoubling = 0.2;  // log2(1.15)
 
 // Less than this a thread should not get of a step; more than this one thread alone should not.
 constexpr int64_t kLeastMacs = 12'000, kMostMacsAlone = 50'000'000;
@@ -94,9 +97,10 @@ void SharingTuner::report(double seconds) {
     entry.slow = 0;
     chosen.seconds += (seconds - chosen.seconds) / 16;
   }
-  const auto fastest = std::min_element(entry.choices.begin(), entry.choices.end(),
-                                        [](const Choice& a, const Choice& b) { return a.seconds < b.seconds; });
-  entry.best = size_t(fastest - entry.choices.begin());
+  const auto price = [](const Choice& choice) { return choice.seconds * std::pow(choice.sharing.members, kWorthDoubling); };
+  const auto cheapest = std::min_element(entry.choices.begin(), entry.choices.end(),
+                                         [&](const Choice& a, const Choice& b) { return price(a) < price(b); });
+  entry.best = size_t(cheapest - entry.choices.begin());
 }
 
 }  // namespace deep_rnn::cpu

@@ -10,15 +10,16 @@ namespace deep_rnn::cpu::DEEP_RNN_ISA {
 // NaN may be lost here: the exponentials bring it back.
 template <class E>
 E row_maximum(int64_t columns, const E* x) {
-  constexpr int kLanes = 16;
-  E lanes[kLanes];
-  for (int lane = 0; lane < kLanes; lane++) lanes[lane] = x[0];
-  int64_t i = 0;
-  for (; i + kLanes <= columns; i += kLanes)
-    for (int lane = 0; lane < kLanes; lane++) lanes[lane] = x[i + lane] > lanes[lane] ? x[i + lane] : lanes[lane];
-  for (; i < columns; i++) lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
-  for (int lane = 1; lane < kLanes; lane++) lanes[0] = lanes[lane] > lanes[0] ? lanes[lane] : lanes[0];
-  return lanes[0];
+  constexpr int kLanes = simd::Vec<E>::lanes;
+  if (columns < kLanes) {
+    E largest = x[0];
+    for (int64_t i = 1; i < columns; i++) largest = x[i] > largest ? x[i] : largest;
+    return largest;
+  }
+  // The last vector overlaps the one before.
+  simd::Vec<E> largest = simd::load(x + columns - kLanes);
+  for (int64_t i = 0; i + kLanes < columns; i += kLanes) largest = simd::max(largest, simd::load(x + i));
+  return simd::maximum(largest);
 }
 
 // y = exp(x - maximum).

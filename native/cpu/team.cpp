@@ -12,7 +12,9 @@ namespace deep_rnn::cpu {
 namespace {
 
 constexpr uint64_t kMembersMask = 0xFFFF;
-constexpr uint64_t kStop = 0xFFFF;  // in the place of the members
+// In the place of the members:
+constexpr uint64_t kStop = 0xFFFF;
+constexpr uint64_t kOpen = 0xFFFE;
 
 void pause() {
 #if defined(__SSE2__) || defined(_M_X64)
@@ -20,6 +22,16 @@ void pause() {
 #elif defined(__aarch64__) && defined(__GNUC__)
   __asm__ volatile("yield");
 #endif
+}
+
+// The spin-th wait for another thread that is at work.
+void wait(int spin) {
+  constexpr int kSpins = 1000;
+  if (spin < kSpins) {
+    pause();
+  } else {
+    std::this_thread::yield();
+  }
 }
 
 }  // namespace
@@ -44,6 +56,17 @@ void Team::stop() {
   for (std::thread& worker : workers_) worker.join();
 }
 
+void Team::flush() { flush_denormals(); }
+
+void Team::announce(uint64_t members, bool wake) {
+  // Sequentially consistent, as is the sleepers' side: one of the two sees the other.
+  announcement_.store((announcement_.load() & ~kMembersMask) + (kMembersMask + 1) + members);
+  if (wake && sleepers_.load() > 0) {
+    { std::lock_guard<std::mutex> lock(mutex_); }
+    wake_.notify_all();
+  }
+}
+
 void Team::run_job(int members, Job job, void* context) {
   flush_denormals();
   members_ = members < size() ? members : size();
@@ -54,14 +77,34 @@ void Team::run_job(int members, Job job, void* context) {
   }
   job_ = job;
   context_ = context;
-  // Sequentially consistent, as is the sleepers' side: one of the two sees the other.
-  announcement_.store((announcement_.load() & ~kMembersMask) + (kMembersMask + 1) + uint64_t(members_));
-  if (sleepers_.load() > 0) {
-    { std::lock_guard<std::mutex> lock(mutex_); }
-    wake_.notify_all();
-  }
+  announce(uint64_t(members_), true);
   job(context, 0);
   barrier();
+}
+
+void Team::run_open_job(int members, bool wake, Job job, void* context) {
+  flush_denormals();
+  job_ = job;
+  context_ = context;
+  claims_.store(0, std::memory_order_relaxed);
+  left_.store(0, std::memory_order_relaxed);
+  const uint64_t number = (announcement_.load(std::memory_order_relaxed) & ~kMembersMask) + (kMembersMask + 1);
+  const uint64_t places = uint64_t(members < size() ? members : size()) - 1;
+  places_.store(number | places, std::memory_order_release);
+  announce(kOpen, wake);
+  job(context, 0);
+  const int entered = int(places - (places_.exchange(0, std::memory_order_acq_rel) & kMembersMask));
+  for (int spin = 0; left_.load(std::memory_order_acquire) < entered; spin++) wait(spin);
+}
+
+bool Team::enter(uint64_t announcement, int& member) {
+  const uint64_t number = announcement & ~kMembersMask;
+  uint64_t places = places_.load(std::memory_order_acquire);
+  do {
+    if ((places & ~kMembersMask) != number || (places & kMembersMask) == 0) return false;
+  } while (!places_.compare_exchange_weak(places, places - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+  member = int(places & kMembersMask);
+  return true;
 }
 
 void Team::barrier() {
@@ -74,14 +117,7 @@ void Team::barrier() {
     phase_.store(phase + 1, std::memory_order_release);
     return;
   }
-  constexpr int kSpins = 1000;
-  for (int spin = 0; phase_.load(std::memory_order_acquire) == phase; spin++) {
-    if (spin < kSpins) {
-      pause();
-    } else {
-      std::this_thread::yield();
-    }
-  }
+  for (int spin = 0; phase_.load(std::memory_order_acquire) == phase; spin++) wait(spin);
 }
 
 uint64_t Team::await_announcement(uint64_t seen) {
@@ -108,9 +144,15 @@ void Team::work(int thread) {
     seen = await_announcement(seen);
     const uint64_t members = seen & kMembersMask;
     if (members == kStop) return;
-    if (uint64_t(thread) >= members) continue;
-    job_(context_, thread);
-    barrier();
+    if (members == kOpen) {
+      int member;
+      if (!enter(seen, member)) continue;
+      job_(context_, member);
+      left_.fetch_add(1, std::memory_order_release);
+    } else if (uint64_t(thread) < members) {
+      job_(context_, thread);
+      barrier();
+    }
   }
 }
 

@@ -32,6 +32,24 @@ class Team {
     run(size(), f);
   }
 
+  // Calls f(item, member) once for each item, on the caller (member 0) from the first item on and on up to members - 1 workers
+  // from the last one back, so that neighbouring calls over the same memory find it in the same caches. Sleeping workers are
+  // woken only if `wake` says so, and nobody is waited for who has not begun. No barriers inside; f must not throw.
+  template <class F>
+  void spread(int members, int64_t items, bool wake, F&& f) {
+    if (members <= 1 || items <= 1 || workers_.empty()) {
+      flush();
+      for (int64_t item = 0; item < items; item++) f(item, 0);
+      return;
+    }
+    auto work = [&](int member) {
+      for (uint64_t claims; (claims = claim(member == 0)), claimed(claims) < items;)
+        f(member == 0 ? front(claims) : items - 1 - back(claims), member);
+    };
+    run_open_job(
+        members, wake, [](void* context, int member) { (*static_cast<decltype(work)*>(context))(member); }, &work);
+  }
+
   // Inside run(): waits for every member; what any of them wrote before is visible to all after.
   void barrier();
 
@@ -49,9 +67,21 @@ class Team {
  private:
   using Job = void (*)(void* context, int thread);
   void run_job(int members, Job job, void* context);
+  void run_open_job(int members, bool wake, Job job, void* context);
+  void announce(uint64_t members, bool wake);
+  // Whether the worker may take part in the open job of this announcement, and as which member.
+  bool enter(uint64_t announcement, int& member);
+  static void flush();
+
+  // Items taken so far: from the front in the low half, from the back in the high one.
+  uint64_t claim(bool from_front) { return claims_.fetch_add(from_front ? 1 : uint64_t(1) << 32, std::memory_order_relaxed); }
+  static int64_t front(uint64_t claims) { return int64_t(claims & 0xFFFFFFFF); }
+  static int64_t back(uint64_t claims) { return int64_t(claims >> 32); }
+  static int64_t claimed(uint64_t claims) { return front(claims) + back(claims); }
+
   void work(int thread);
   void stop();
-  // The announcement after `seen`: a run's number and, in the low 16 bits, its members.
+  // The announcement after `seen`: a job's number and, in the low 16 bits, its members, or kOpen or kStop.
   uint64_t await_announcement(uint64_t seen);
 
   std::vector<std::thread> workers_;
@@ -64,6 +94,10 @@ class Team {
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<uint32_t> phase_{0};
   alignas(64) std::atomic<int64_t> next_item_{0};
+  alignas(64) std::atomic<uint64_t> claims_{0};
+  // Of an open job: its number and, in the low 16 bits, how many workers may still begin; 0 when nobody may. And who has ended.
+  alignas(64) std::atomic<uint64_t> places_{0};
+  alignas(64) std::atomic<int> left_{0};
 
   alignas(64) std::atomic<int> sleepers_{0};
   std::mutex mutex_;

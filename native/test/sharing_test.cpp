@@ -1,4 +1,5 @@
-// The choice of how to share out a pass: what there is to choose from, and that the fastest wins, also when speeds change.
+// The choice of how to share out a pass: what there is to choose from, and that the fastest wins, also when speeds change,
+// unless fewer threads are nearly as fast.
 #include "cpu/sharing.h"
 #include "check.h"
 
@@ -42,6 +43,9 @@ void test_choice() {
   CHECK(sharing.members == 2 && !sharing.by_rows);
   sharing = chosen(tuner, 3, 10, 10, 1);
   CHECK(sharing.members == 2 && sharing.by_rows);
+  // A second thread that gains little is left to others.
+  CHECK_EQUAL(chosen(tuner, 4, 1, 0.95, 1).members, 1);
+  CHECK_EQUAL(chosen(tuner, 5, 1, 0.8, 1).members, 2);
   // Each key has a choice of its own, and a choice that has become slow is made again.
   CHECK_EQUAL(chosen(tuner, 1, 1, 10, 10).members, 1);
   CHECK_EQUAL(chosen(tuner, 2, 2, 12, 12).members, 1);

@@ -1,4 +1,7 @@
-// The team: every member runs, barriers order memory, items are taken once, sleeping members wake.
+// The team: every member runs, barriers order memory, items are taken once (by all members or by those who are awake), sleeping
+// members wake.
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <numeric>
 #include <thread>
@@ -39,6 +42,22 @@ int main() {
       for (int64_t items : {0, 1, 7, 1000}) team.share(items, [&](int64_t item) { taken[size_t(item)]++; });
     });
     for (size_t item = 0; item < taken.size(); item++) CHECK_EQUAL(taken[item], 1 + (item < 7 ? 1 : 0) + (item < 1 ? 1 : 0));
+
+    // Alternating with jobs that every member must take part in.
+    for (int repeat = 0; repeat < 300; repeat++) {
+      const int64_t items = repeat % 7 * (repeat % 5);
+      const int members = repeat % (threads + 2);
+      std::vector<int> spread(size_t(items), 0);
+      std::atomic<int> wrong{0};
+      team.spread(members, items, repeat % 2 == 0, [&](int64_t item, int member) {
+        spread[size_t(item)]++;
+        if (member < 0 || member >= std::max(1, std::min(members, threads))) wrong++;
+      });
+      for (int count : spread) CHECK_EQUAL(count, 1);
+      CHECK_EQUAL(wrong.load(), 0);
+      if (repeat % 3 == 0) team.run([&](int) { team.barrier(); });
+      if (repeat % 100 == 99) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
 
     // Long enough for the workers to fall asleep.
     std::this_thread::sleep_for(std::chrono::milliseconds(5));

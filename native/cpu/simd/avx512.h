@@ -18,6 +18,20 @@ DEEP_RNN_INLINE Vec<float> where_at_most(Vec<float> a, Vec<float> limit, Vec<flo
 DEEP_RNN_INLINE Vec<double> where_at_most(Vec<double> a, Vec<double> limit, Vec<double> x) {
   return {_mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a.v, limit.v, _CMP_LE_OQ), x.v)};
 }
+DEEP_RNN_INLINE Vec<float> load_part(const float* p, int64_t count) {
+  return {_mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), p)};
+}
+DEEP_RNN_INLINE Vec<double> load_part(const double* p, int64_t count) {
+  return {_mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), p)};
+}
+DEEP_RNN_INLINE void store_part(float* p, int64_t count, Vec<float> a) {
+  _mm512_mask_storeu_ps(p, __mmask16((1u << count) - 1), a.v);
+}
+DEEP_RNN_INLINE void store_part(double* p, int64_t count, Vec<double> a) {
+  _mm512_mask_storeu_pd(p, __mmask8((1u << count) - 1), a.v);
+}
+DEEP_RNN_INLINE float maximum(Vec<float> a) { return _mm512_reduce_max_ps(a.v); }
+DEEP_RNN_INLINE double maximum(Vec<double> a) { return _mm512_reduce_max_pd(a.v); }
 // row[i][j] and row[j][i] change places.
 DEEP_RNN_INLINE void transpose(Vec<float> (&row)[16]) {
   __m512 pairs[16], fours[16];

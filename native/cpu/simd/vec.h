@@ -25,6 +25,27 @@ DEEP_RNN_INLINE Vec<E> times_power_of_two(Vec<E> a, Vec<E> n) {
   const Vec<E> half = round_to_integer(n * broadcast(E(0.5)));
   return a * power_of_two(half) * power_of_two(n - half);
 }
+// The first `count` lanes, fewer than there are; the others are zero.
+template <class E>
+DEEP_RNN_INLINE Vec<E> load_part(const E* p, int64_t count) {
+  E lane[Vec<E>::lanes] = {};
+  for (int64_t i = 0; i < count; i++) lane[i] = p[i];
+  return load(lane);
+}
+template <class E>
+DEEP_RNN_INLINE void store_part(E* p, int64_t count, Vec<E> a) {
+  E lane[Vec<E>::lanes];
+  store(lane, a);
+  for (int64_t i = 0; i < count; i++) p[i] = lane[i];
+}
+template <class E>
+DEEP_RNN_INLINE E maximum(Vec<E> a) {
+  E lane[Vec<E>::lanes];
+  store(lane, a);
+  for (int width = Vec<E>::lanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) lane[i] = lane[i + width] > lane[i] ? lane[i + width] : lane[i];
+  return lane[0];
+}
 template <class E>
 DEEP_RNN_INLINE E sum(Vec<E> a) {
   E lane[Vec<E>::lanes];

@@ -117,6 +117,24 @@ Napi::Value sum_squares(Environment& environment, const Napi::CallbackInfo& info
   return info.Env().Undefined();
 }
 
+Napi::Value clip_norm(Environment& environment, const Napi::CallbackInfo& info) {
+  const Arguments arguments(info, "clipNorm", 9);
+  Operands operands(environment, "clipNorm");
+  const DType dtype = arguments.float_dtype(0);
+  const int64_t count = arguments.integer(1, "count", 0, kMaxElements);
+  const double max_norm = arguments.number(2, "maxNorm", 0, kInfinity);
+  const auto view = [&](size_t i, const char* name, int64_t elements, Access access) {
+    return operands.view(name, arguments.any_number(i, name), arguments.any_number(i + 1, name), size_of(dtype), elements,
+                         access);
+  };
+  const View sum = view(3, "sumSquares", 1, Access::read), gradients = view(5, "gradients", count, Access::write),
+             norm = view(7, "norm", 1, Access::write);
+  push_kernel(
+      operands.device(), [=] { return describe("clipNorm", dtype, count); },
+      [=](Backend& backend) { backend.clip_norm(dtype, count, max_norm, sum.as<>(), gradients.as<>(), norm.as<>()); });
+  return info.Env().Undefined();
+}
+
 Napi::Value optimizer_step(Environment& environment, const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "optimizerStep", 6);
   const auto kind = arguments.code<OptimizerKind>(0, "kind");
@@ -161,6 +179,7 @@ void define_fused_bindings(Napi::Object exports) {
   define<cross_entropy>(exports, "crossEntropy");
   define<cross_entropy_backward>(exports, "crossEntropyBackward");
   define<sum_squares>(exports, "sumSquares");
+  define<clip_norm>(exports, "clipNorm");
   define<optimizer_step>(exports, "optimizerStep");
 }
 

@@ -91,6 +91,8 @@ class Backend {
                                       const void* class_weights, const void* dlosses, void* dlogits) = 0;
   // out[0] = (accumulate ? out[0] : 0) + sum of x², summed in double in an order that the count alone fixes.
   virtual void sum_squares(DType dtype, int64_t count, bool accumulate, const void* x, void* out) = 0;
+  // norm[0] = sqrt(sum_squares[0]); gradients [count] *= min(max_norm / norm[0], 1).
+  virtual void clip_norm(DType dtype, int64_t count, double max_norm, const void* sum_squares, void* gradients, void* norm) = 0;
   // params, grads [count]; state1, state2 as the rule needs them (sgd: momentum; adam: first, second moment; rmsprop: square
   // average, momentum; adagrad: sum), else null. state3: rmsprop's mean gradient when centered, else null.
   virtual void optimizer_step(const OptimizerDesc& desc, const void* grads, void* params, void* state1, void* state2,

@@ -102,6 +102,9 @@ void CpuBackend::cross_entropy_backward(const CrossEntropyDesc& desc, const void
 void CpuBackend::sum_squares(DType dtype, int64_t count, bool accumulate, const void* x, void* out) {
   cpu::sum_squares(context_, dtype, count, accumulate, x, out);
 }
+void CpuBackend::clip_norm(DType dtype, int64_t count, double max_norm, const void* sum_squares, void* gradients, void* norm) {
+  cpu::clip_norm(context_, dtype, count, max_norm, sum_squares, gradients, norm);
+}
 void CpuBackend::optimizer_step(const OptimizerDesc& desc, const void* grads, void* params, void* state1, void* state2,
                                 void* state3) {
   cpu::optimizer_step(context_, desc, grads, params, state1, state2, state3);

@@ -45,6 +45,7 @@ class CpuBackend final : public Backend {
   void cross_entropy_backward(const CrossEntropyDesc& desc, const void* probabilities, const int32_t* targets,
                               const void* class_weights, const void* dlosses, void* dlogits) override;
   void sum_squares(DType dtype, int64_t count, bool accumulate, const void* x, void* out) override;
+  void clip_norm(DType dtype, int64_t count, double max_norm, const void* sum_squares, void* gradients, void* norm) override;
   void optimizer_step(const OptimizerDesc& desc, const void* grads, void* params, void* state1, void* state2,
                       void* state3) override;
 

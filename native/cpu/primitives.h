@@ -26,6 +26,8 @@ void scatter_add(const Context& context, const GatherDesc& desc, const void* src
 // reduce.cpp
 void reduce(const Context& context, const ReduceDesc& desc, const void* x, void* out);
 void sum_squares(const Context& context, DType dtype, int64_t count, bool accumulate, const void* x, void* out);
+void clip_norm(const Context& context, DType dtype, int64_t count, double max_norm, const void* sum_squares, void* gradients,
+               void* norm);
 
 // random.cpp
 void random(const Context& context, const RandomDesc& desc, void* out);

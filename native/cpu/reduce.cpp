@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <type_traits>
@@ -174,6 +175,17 @@ void sum_squares(const Context& context, DType dtype, int64_t count, bool accumu
     for (int64_t i = 0; i < chunks; i++) total += partial[i];
     E* result = static_cast<E*>(out);
     *result = accumulate ? E(double(*result) + total) : E(total);
+  });
+}
+
+void clip_norm(const Context& context, DType dtype, int64_t count, double max_norm, const void* sum_squares, void* gradients,
+               void* norm_data) {
+  with_floating_type("clipping", dtype, [&](auto zero) {
+    using E = decltype(zero);
+    const E norm = std::sqrt(*static_cast<const E*>(sum_squares)), factor = E(max_norm) / norm;
+    *static_cast<E*>(norm_data) = norm;
+    // A norm that is not a number must not be lost.
+    if (!(factor >= E(1))) unary(context, UnaryOp::multiply_scalar, dtype, count, double(factor), gradients, gradients);
   });
 }
 

@@ -7,7 +7,7 @@ namespace deep_rnn::cpu {
 
 std::string rnn_supports(const RnnDesc& desc) {
   if (desc.precision != Precision::same && desc.precision != Precision::bfloat16)
-    return "of the reduced precisions the CPU backend has only bfloat16";
+    return "the CPU backend does not compute in this precision; of the reduced ones it has bfloat16";
   return rnn_refusal(desc);
 }
 

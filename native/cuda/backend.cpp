@@ -90,6 +90,9 @@ void CudaBackend::cross_entropy_backward(const CrossEntropyDesc& desc, const voi
 void CudaBackend::sum_squares(DType dtype, int64_t count, bool accumulate, const void* x, void* out) {
   cuda::sum_squares(gpu_, dtype, count, accumulate, x, out);
 }
+void CudaBackend::clip_norm(DType dtype, int64_t count, double max_norm, const void* sum_squares, void* gradients, void* norm) {
+  cuda::clip_norm(gpu_, dtype, count, max_norm, sum_squares, gradients, norm);
+}
 void CudaBackend::optimizer_step(const OptimizerDesc& desc, const void* grads, void* params, void* state1, void* state2,
                                  void* state3) {
   cuda::optimizer_step(gpu_, desc, grads, params, state1, state2, state3);

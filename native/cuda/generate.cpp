@@ -88,7 +88,7 @@ class Generator {
 
   void draw(int64_t number) {
     const SampleDesc sample = {desc_.vocabulary, desc_.temperature, desc_.top_k, desc_.top_p, desc_.seed, desc_.offset, number};
-    DEEP_RNN_LAUNCH_FLOATING(gpu_, over_classes(desc_.vocabulary), stack_.dtype, sample, sample, logits_, workspace_, nullptr,
+    DEEP_RNN_LAUNCH_FLOATING(gpu_, over_classes(desc_.vocabulary), stack_.dtype, sample, sample, logits_, workspace_,
                              args_.tokens, fed_);
   }
 

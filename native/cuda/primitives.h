@@ -13,6 +13,7 @@ void select(Gpu& gpu, DType dtype, const Strided& layout, const int32_t* conditi
 void copy(Gpu& gpu, DType dtype, const Strided& layout, bool accumulate, const void* src, void* dst);
 void reduce(Gpu& gpu, const ReduceDesc& desc, const void* x, void* out);
 void sum_squares(Gpu& gpu, DType dtype, int64_t count, bool accumulate, const void* x, void* out);
+void clip_norm(Gpu& gpu, DType dtype, int64_t count, double max_norm, const void* sum_squares, void* gradients, void* norm);
 void matmul(Gpu& gpu, const MatmulDesc& desc, const void* a, const void* b, void* c);
 void gather(Gpu& gpu, const GatherDesc& desc, const void* src, const int32_t* index, void* dst);
 void scatter_add(Gpu& gpu, const GatherDesc& desc, const void* src, const int32_t* index, void* dst);

@@ -37,4 +37,9 @@ void sum_squares(Gpu& gpu, DType dtype, int64_t count, bool accumulate, const vo
   DEEP_RNN_LAUNCH_FLOATING(gpu, Launch{}, dtype, sum_squares_join, plan.chunks, int32_t(accumulate), partial, out);
 }
 
+void clip_norm(Gpu& gpu, DType dtype, int64_t count, double max_norm, const void* sum_squares, void* gradients, void* norm) {
+  expect_floating("clipping", dtype);
+  DEEP_RNN_LAUNCH_FLOATING(gpu, gpu.over_elements(count), dtype, clip_norm, count, max_norm, sum_squares, gradients, norm);
+}
+
 }  // namespace deep_rnn::cuda

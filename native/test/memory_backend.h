@@ -62,6 +62,7 @@ class MemoryBackend : public Backend {
     refuse();
   }
   void sum_squares(DType, int64_t, bool, const void*, void*) override { refuse(); }
+  void clip_norm(DType, int64_t, double, const void*, void*, void*) override { refuse(); }
   void optimizer_step(const OptimizerDesc&, const void*, void*, void*, void*, void*) override { refuse(); }
   std::string supports(const RnnDesc&) const override { return "the memory backend has no arithmetic"; }
   RnnParamLayout rnn_param_layout(const RnnDesc&) const override { refuse(); }

@@ -100,6 +100,23 @@ void test_sum_squares(const cpu::Context& context, Record& record) {
 }
 
 template <class E>
+void test_clip_norm(const cpu::Context& context, Record& record) {
+  const std::vector<E> x = random_values<E>(100003, -1, 1, 9);
+  for (const double sum : {0.0, 4.0, 16.0, 400.0, double(NAN)}) {
+    std::vector<E> gradients = x, squares = {E(sum)}, norm = {E(-1)};
+    cpu::clip_norm(context, dtype_of<E>(), int64_t(x.size()), 4, squares.data(), gradients.data(), norm.data());
+    if (sum != sum) {
+      check(norm[0] != norm[0] && gradients[0] != gradients[0], "a norm that is not a number stays seen");
+      continue;
+    }
+    check(norm[0] == E(std::sqrt(sum)), "norm");
+    const E factor = std::min(E(4) / norm[0], E(1));
+    for (size_t i = 0; i < x.size(); i++) check(gradients[i] == x[i] * factor, "clipped");
+    record.add(gradients);
+  }
+}
+
+template <class E>
 void test_gather(const cpu::Context& context, Record& record) {
   struct Case {
     int64_t outer, axis, count, inner, strides[3];
@@ -154,6 +171,8 @@ int main() {
   for_each_context(test_reduce_edges);
   for_each_context(test_sum_squares<float>);
   for_each_context(test_sum_squares<double>);
+  for_each_context(test_clip_norm<float>);
+  for_each_context(test_clip_norm<double>);
   for_each_context(test_gather<float>);
   for_each_context(test_gather<double>);
   for_each_context(test_gather<int32_t>);

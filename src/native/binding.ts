@@ -301,6 +301,18 @@ export interface Binding {
     out: Handle,
     outOffset: number,
   ): void;
+  /** norm[0] = √sumSquares[0]; gradients *= min(maxNorm / norm[0], 1). */
+  clipNorm(
+    dtype: number,
+    count: number,
+    maxNorm: number,
+    sumSquares: Handle,
+    sumSquaresOffset: number,
+    gradients: Handle,
+    gradientsOffset: number,
+    norm: Handle,
+    normOffset: number,
+  ): void;
   /**
    * `numbers`: [learningRate, weightDecay, beta1, beta2, epsilon, step]; `flag` and the meaning of beta1 and beta2 as in
    * `OptimizerDesc`. `buffers`: [gradients, parameters, state1 or 0, state2 or 0, state3 or 0] as handle, offset pairs.

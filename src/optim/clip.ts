@@ -1,11 +1,10 @@
 import { checkNumber } from '../check.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
-import { BINARY, DTYPE_CODE } from '../native/binding.js';
+import { DTYPE_CODE } from '../native/binding.js';
 import type { Module } from '../nn/module.js';
 import { contiguousRuns, gradientsOf, type Run } from '../nn/parameters.js';
 import { add, cast } from '../ops/index.js';
-import { layoutOf } from '../ops/layout.js';
 import { unary } from '../ops/primitives.js';
 import { scope } from '../scope.js';
 import { noGrad } from '../tape.js';
@@ -29,13 +28,8 @@ export function clipGradNorm(model: Module, maxNorm: number): Tensor {
     scope(() => {
       const gradients = runs.map(gradientsOf);
       const total = sumSquares(gradients);
-      const norm = unary('sqrt', total);
-      // min(maxNorm / norm, 1), in place of the sum.
-      unary('reciprocal', norm, 0, total);
-      unary('multiplyScalar', total, maxNorm, total);
-      unary('minimumScalar', total, 1, total);
-      for (const gradient of gradients) scaleInPlace(gradient, cast(total, gradient.dtype));
-      return norm;
+      const [norm] = gradients.map((gradient) => clipNorm(gradient, cast(total, gradient.dtype), maxNorm));
+      return norm!;
     }),
   );
 }
@@ -77,8 +71,10 @@ function sumSquares(tensors: readonly Tensor[]): Tensor {
   return [...sums.values()].reduce((total, sum) => add(total, cast(sum, total.dtype)));
 }
 
-function scaleInPlace({ device, dtype, size, handle, offset }: Tensor, factor: Tensor): void {
-  const layout = layoutOf([size], [1], [0]);
+/** Scales a gradient in place and gives the norm, in its dtype. */
+function clipNorm({ device, dtype, size, handle, offset }: Tensor, sum: Tensor, maxNorm: number): Tensor {
+  const norm = Tensor.allocate([], dtype, device);
   const code = DTYPE_CODE[dtype];
-  device.binding.binary(BINARY.multiply, code, layout, handle, offset, factor.handle, factor.offset, handle, offset);
+  device.binding.clipNorm(code, size, maxNorm, sum.handle, sum.offset, handle, offset, norm.handle, norm.offset);
+  return norm;
 }

@@ -77,14 +77,14 @@ describe('the calls of', () => {
         cross_entropy_float32: 1,
         cross_entropy_backward_float32: 1,
         reduce_rows_float32: 2,
-        // Gradients set to zero, the loss's own gradient, the norm, the factor and what it multiplies, the update.
+        // Gradients set to zero, the loss's own gradient, the norm, clipping, the update.
         fill_bits32: 2,
         sum_squares_float32: 1,
         sum_squares_join_float32: 1,
-        unary_float32: 4,
-        binary_float32: 3,
+        clip_norm_float32: 1,
+        binary_float32: 2,
         sgd_float32: 1,
-        cuLaunchKernel: 25,
+        cuLaunchKernel: 21,
       },
       bytes: { cuMemcpyHtoDAsync_v2: 2 * 4 * 6 * 4, cuMemcpyDtoHAsync_v2: 4 },
     });

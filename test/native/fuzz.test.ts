@@ -55,6 +55,7 @@ const valid: [keyof Binding, unknown[]][] = [
   ['crossEntropy', [F32, 3, 4, -100, 0.1, pairs(a, index, c, d, e, f)]],
   ['crossEntropyBackward', [F32, 3, 4, -100, 0.1, pairs(a, index, c, d, e)]],
   ['sumSquares', [F32, 9, true, a, 0, b, 0]],
+  ['clipNorm', [F32, 9, 1, b, 0, a, 0, c, 0]],
   ['optimizerStep', [0, F32, 9, numbers(0.1, 0, 0.9, 0, 0, 1), true, pairs(a, b, c, 0, 0)]],
   ['optimizerStep', [1, F32, 9, numbers(0.1, 0, 0.9, 0.9, 1e-8, 1), true, pairs(a, b, c, d, 0)]],
   ['registerRnn', [device, stack()]],

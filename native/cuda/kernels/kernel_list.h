@@ -126,9 +126,6 @@ DEEP_RNN_FLOATING(adagrad, (OptimizerScalars scalars, const OptimizerScalars* li
 
 // out [count]: the CPU's numbers of `desc`, or of *live where that is not null.
 DEEP_RNN_FLOATING(random, (RandomDesc desc, const RandomDesc* live, void* out))
-// Inverted dropout between the layers of a stack, the CPU's mask: x, y [count] = [T,B,D*O] after layer `layer`; y may be x.
-// Applied to dy it is its own backward.
-DEEP_RNN_FLOATING(dropout, (int64_t count, double probability, uint64_t seed, int64_t layer, const void* x, void* y))
 
 // rnn.cu: over_elements of what is written
 
@@ -149,10 +146,9 @@ DEEP_RNN_BITS(replace_empty, (int64_t layers, int64_t batch, int64_t width, cons
 
 // sampler.cu
 
-// logits [vocabulary]; tokens[n] = latest[0] = the token drawn, n being desc.number, or *cursor where that is not null, which
-// is then one more. workspace: sample_workspace_bytes(). Launched as over_classes() says.
-DEEP_RNN_FLOATING(sample,
-                  (SampleDesc desc, const void* logits, void* workspace, int64_t* cursor, int32_t* tokens, int32_t* latest))
+// logits [vocabulary]; tokens[desc.number] = latest[0] = the token drawn. workspace: sample_workspace_bytes(). Launched as
+// over_classes() says.
+DEEP_RNN_FLOATING(sample, (SampleDesc desc, const void* logits, void* workspace, int32_t* tokens, int32_t* latest))
 
 // peak.cu
 

@@ -47,24 +47,6 @@ __device__ void random(const RandomDesc& desc, void* out_data) {
   });
 }
 
-template <class E>
-__device__ void dropout(int64_t count, double probability, uint64_t seed, int64_t layer, const void* x_data, void* y_data) {
-  const E* x = static_cast<const E*>(x_data);
-  E* y = static_cast<E*>(y_data);
-  const float threshold = float(probability);
-  const E scale = probability < 1 ? E(1 / (1 - probability)) : E(0);
-  // One counter serves four elements.
-  for_elements((count + 3) / 4, [&](int64_t four) {
-    const Philox4 bits = philox(seed, uint64_t(four), uint64_t(layer));
-    for (int lane = 0; lane < 4; lane++) {
-      const int64_t i = four * 4 + lane;
-      if (i < count) y[i] = uniform_float(bits.v[lane]) < threshold ? E(0) : x[i] * scale;
-    }
-  });
-}
-
 DEEP_RNN_DEFINE_FLOATING(random, (RandomDesc desc, const RandomDesc* live, void* out), (live ? RandomDesc(*live) : desc, out))
-DEEP_RNN_DEFINE_FLOATING(dropout, (int64_t count, double probability, uint64_t seed, int64_t layer, const void* x, void* y),
-                         (count, probability, seed, layer, x, y))
 
 }  // namespace deep_rnn::cuda

@@ -72,14 +72,12 @@ struct Stretches {
 }  // namespace
 
 template <class E>
-__device__ void sample(const SampleDesc& desc, const void* logits_data, void* workspace, int64_t* cursor, int32_t* tokens,
-                       int32_t* latest) {
+__device__ void sample(const SampleDesc& desc, const void* logits_data, void* workspace, int32_t* tokens, int32_t* latest) {
   DEEP_RNN_SHARED(double, sums, kSampleThreads);
   const E* logits = static_cast<const E*>(logits_data);
   const int64_t V = desc.vocabulary, slots = sample_slots(V);
   double* mass = static_cast<double*>(workspace);
   int64_t* order = reinterpret_cast<int64_t*>(mass + slots);
-  const int64_t number = cursor ? *cursor : desc.number;
   const int64_t best = best_of(V, logits);
   int64_t drawn = best;
   if (desc.temperature > 0) {
@@ -107,7 +105,7 @@ __device__ void sample(const SampleDesc& desc, const void* logits_data, void* wo
         nucleus = all.count_until([enough](double sum_with) { return sum_with >= enough; }, &total);
         if (nucleus < kept) total += mass[nucleus++];
       }
-      const Philox4 random = philox(desc.seed, desc.offset + uint64_t(number));
+      const Philox4 random = philox(desc.seed, desc.offset + uint64_t(desc.number));
       const double target = uniform_double(random.v[0], random.v[1]) * total;
       double unused;
       const int64_t place = all.count_until([target](double sum_with) { return target < sum_with; }, &unused);
@@ -115,18 +113,17 @@ __device__ void sample(const SampleDesc& desc, const void* logits_data, void* wo
     }
   }
   if (threadIdx.x != 0) return;
-  tokens[number] = *latest = int32_t(drawn);
-  if (cursor) *cursor = number + 1;
+  tokens[desc.number] = *latest = int32_t(drawn);
 }
 
 extern "C" __global__ void __launch_bounds__(kSampleThreads)
-    sample_float32(SampleDesc desc, const void* logits, void* workspace, int64_t* cursor, int32_t* tokens, int32_t* latest) {
-  sample<float>(desc, logits, workspace, cursor, tokens, latest);
+    sample_float32(SampleDesc desc, const void* logits, void* workspace, int32_t* tokens, int32_t* latest) {
+  sample<float>(desc, logits, workspace, tokens, latest);
 }
 
 extern "C" __global__ void __launch_bounds__(kSampleThreads)
-    sample_float64(SampleDesc desc, const void* logits, void* workspace, int64_t* cursor, int32_t* tokens, int32_t* latest) {
-  sample<double>(desc, logits, workspace, cursor, tokens, latest);
+    sample_float64(SampleDesc desc, const void* logits, void* workspace, int32_t* tokens, int32_t* latest) {
+  sample<double>(desc, logits, workspace, tokens, latest);
 }
 
 }  // namespace deep_rnn::cuda

@@ -258,18 +258,6 @@ void test_random() {
       expect_same(out, expected, "random");
     }
   }
-  // The rule of the CPU's stack: four elements to a counter.
-  const std::vector<E> x = random_values<E>(1001, 1, 2, 9);
-  const auto dropped = under_all_schedules("dropout", [&](const Launcher& launch) {
-    std::vector<E> y = x;
-    launch("dropout" + suffix<E>(), over(1001), int64_t(1001), 0.25, uint64_t(5), int64_t(1),
-           static_cast<const void*>(y.data()), static_cast<void*>(y.data()));
-    return y;
-  });
-  for (size_t i = 0; i < x.size(); i++) {
-    const bool drops = uniform_float(philox(5, i / 4, 1).v[i % 4]) < 0.25f;
-    check(dropped[i] == (drops ? E(0) : x[i] * E(1 / 0.75)), "dropout at " + std::to_string(i));
-  }
 }
 
 template <class E>

@@ -163,22 +163,17 @@ void test_sample() {
           std::vector<int32_t> expected;
           for (int i = 0; i < draws; i++) expected.push_back(sampler.draw(logits.data(), i));
           expected.push_back(expected.back());
-          for (const bool counted : {false, true}) {
-            const auto drawn = under_all_schedules("sample", [&](const Launcher& launch) {
-              std::vector<int32_t> tokens(size_t(draws) + 1, -1);
-              std::vector<double> workspace = fresh<double>(int64_t(cuda::sample_workspace_bytes(vocabulary) / 8));
-              int64_t cursor = 0;
-              for (int i = 0; i < draws; i++) {
-                const cuda::SampleDesc desc{vocabulary, temperature, top_k, top_p, 17, 1000, i};
-                launch("sample" + suffix<E>(), cuda::over_classes(vocabulary), desc, static_cast<const void*>(logits.data()),
-                       static_cast<void*>(workspace.data()), counted ? &cursor : static_cast<int64_t*>(nullptr), tokens.data(),
-                       tokens.data() + draws);
-              }
-              check(cursor == (counted ? draws : 0), "sample counts the draws");
-              return tokens;
-            });
-            expect_same(drawn, expected, "sample of " + std::to_string(vocabulary));
-          }
+          const auto drawn = under_all_schedules("sample", [&](const Launcher& launch) {
+            std::vector<int32_t> tokens(size_t(draws) + 1, -1);
+            std::vector<double> workspace = fresh<double>(int64_t(cuda::sample_workspace_bytes(vocabulary) / 8));
+            for (int i = 0; i < draws; i++) {
+              const cuda::SampleDesc desc{vocabulary, temperature, top_k, top_p, 17, 1000, i};
+              launch("sample" + suffix<E>(), cuda::over_classes(vocabulary), desc, static_cast<const void*>(logits.data()),
+                     static_cast<void*>(workspace.data()), tokens.data(), tokens.data() + draws);
+            }
+            return tokens;
+          });
+          expect_same(drawn, expected, "sample of " + std::to_string(vocabulary));
         }
       }
     }
@@ -226,8 +221,7 @@ void test_barriers() {
     int32_t tokens[2];
     for (int64_t i = 0; i < 3; i++) {
       launch("sample_float32", cuda::over_classes(700), cuda::SampleDesc{700, 1, 0, 0.9, 3, 0, 0},
-             static_cast<const void*>(x.data() + i), static_cast<void*>(workspace.data()), static_cast<int64_t*>(nullptr),
-             tokens, tokens + 1);
+             static_cast<const void*>(x.data() + i), static_cast<void*>(workspace.data()), tokens, tokens + 1);
       out[size_t(4990 + i)] = float(tokens[0]);
     }
     return out;

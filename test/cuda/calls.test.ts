@@ -103,7 +103,7 @@ describe('the calls of', () => {
         // Weights are packed once, the gaps in them set to zero once; each chunk's gradients are.
         segments_float32_float32: 1 + 3,
         cuMemsetD32Async: 1 + 3,
-        cuLaunchKernel: 25 + 2 * 2 + 2,
+        cuLaunchKernel: 21 + 2 * 2 + 2,
       },
       bytes: whole.bytes,
     });

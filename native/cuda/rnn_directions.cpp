@@ -129,6 +129,30 @@ void RnnDirections::drop(const Pass& pass, double probability, uint64_t seed, in
   binary(gpu_, BinaryOp::multiply, pass.desc.dtype, layout, values, mask, values);
 }
 
+template <class Args>
+Args RnnDirections::part_args(const Pass& pass, const Args& args, const Layer& layer, int64_t l, int64_t d, void* reversed) {
+  Args part{};
+  part.steps = args.steps;
+  part.batch = args.batch;
+  part.lengths = args.lengths;
+  part.params = pass.params(args.params, l, d);
+  part.x = l == 0 ? args.x : layer.input;
+  part.tokens = l == 0 ? args.tokens : nullptr;
+  if (d == 1 && part.tokens) {
+    reverse(pass, DType::int32, 1, part.tokens, 1, reversed);
+    part.tokens = static_cast<const int32_t*>(reversed);
+  } else if (d == 1) {
+    const int64_t width = pass.desc.layer_input_size(l);
+    reverse(pass, pass.desc.dtype, width, part.x, width, reversed);
+    part.x = reversed;
+  }
+  part.h0 = pass.state(args.h0, l, d, pass.O());
+  part.c0 = pass.state(args.c0, l, d, pass.desc.hidden_size);
+  part.y = layer.outputs[d];
+  part.reserve = layer.reserves[d];
+  return part;
+}
+
 void RnnDirections::forward(const RnnDesc& desc, const RnnForwardArgs& args) {
   if (!is_parted(desc, args.steps, args.batch)) return rnn_.forward(desc, args);
   const Pass pass(desc, args.steps, args.batch, args.lengths);
@@ -148,29 +172,10 @@ void RnnDirections::forward(const RnnDesc& desc, const RnnForwardArgs& args) {
   for (int64_t l = 0; l < desc.layers; l++) {
     const Layer& layer = layers[size_t(l)];
     const RnnDesc part_desc = part_of(desc, l);
-    const void* x = l == 0 ? args.x : layer.input;
-    const int32_t* tokens = l == 0 ? args.tokens : nullptr;
     for (int64_t d = 0; d < 2; d++) {
-      RnnForwardArgs part{};
-      part.steps = args.steps;
-      part.batch = args.batch;
-      part.lengths = args.lengths;
-      part.params = pass.params(args.params, l, d);
-      part.x = x;
-      part.tokens = tokens;
-      if (d == 1 && tokens) {
-        reverse(pass, DType::int32, 1, tokens, 1, reversed);
-        part.tokens = static_cast<const int32_t*>(reversed);
-      } else if (d == 1) {
-        reverse(pass, desc.dtype, part_desc.input_size, x, part_desc.input_size, reversed);
-        part.x = reversed;
-      }
-      part.h0 = pass.state(args.h0, l, d, O);
-      part.c0 = pass.state(args.c0, l, d, H);
+      RnnForwardArgs part = part_args(pass, args, layer, l, d, reversed);
       part.hn = pass.state(args.hn, l, d, O);
       part.cn = pass.state(args.cn, l, d, H);
-      part.y = layer.outputs[d];
-      part.reserve = layer.reserves[d];
       // A wrong token is reported at the place where the first direction finds it.
       rnn_.forward(part_desc, part, false, d == 0 ? "rnnForward" : "rnnForward, reversed");
     }
@@ -207,8 +212,6 @@ void RnnDirections::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
     const Layer& layer = layers[size_t(l)];
     const RnnDesc part_desc = part_of(desc, l);
     const int64_t width = part_desc.input_size;
-    const void* x = l == 0 ? args.x : layer.input;
-    const int32_t* tokens = l == 0 ? args.tokens : nullptr;
     // The halves are taken before `between` receives the gradient of this layer's input.
     void* dx = l == 0 ? args.dx : between;
     if (dy) {
@@ -216,23 +219,7 @@ void RnnDirections::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
       reverse(pass, desc.dtype, O, from_element(dy, O, desc.dtype), 2 * O, halves[1]);
     }
     for (int64_t d = 0; d < 2; d++) {
-      RnnBackwardArgs part{};
-      part.steps = args.steps;
-      part.batch = args.batch;
-      part.lengths = args.lengths;
-      part.params = pass.params(args.params, l, d);
-      part.x = x;
-      part.tokens = tokens;
-      if (d == 1 && tokens) {
-        reverse(pass, DType::int32, 1, tokens, 1, reversed);
-        part.tokens = static_cast<const int32_t*>(reversed);
-      } else if (d == 1) {
-        reverse(pass, desc.dtype, width, x, width, reversed);
-        part.x = reversed;
-      }
-      part.h0 = pass.state(args.h0, l, d, O);
-      part.c0 = pass.state(args.c0, l, d, H);
-      part.y = layer.outputs[d];
+      RnnBackwardArgs part = part_args(pass, args, layer, l, d, reversed);
       part.dy = dy ? halves[d] : nullptr;
       part.dhn = pass.state(args.dhn, l, d, O);
       part.dcn = pass.state(args.dcn, l, d, H);
@@ -240,7 +227,6 @@ void RnnDirections::backward(const RnnDesc& desc, const RnnBackwardArgs& args) {
       part.dh0 = pass.state(args.dh0, l, d, O);
       part.dc0 = pass.state(args.dc0, l, d, H);
       part.dparams = pass.params(args.dparams, l, d);
-      part.reserve = layer.reserves[d];
       rnn_.backward(part_desc, part);
     }
     if (dx) move(pass, desc.dtype, true, true, width, reversed_dx, width, dx, width);

@@ -39,6 +39,9 @@ class RnnDirections {
             void* to, int64_t to_width);
   // to [T,B,width] = each sequence of `from` in reverse, zeros past its length.
   void reverse(const Pass& pass, DType dtype, int64_t width, const void* from, int64_t from_width, void* to);
+  // What forward and backward over direction d of layer l take alike; `reversed` has room for the layer's input in reverse.
+  template <class Args>
+  Args part_args(const Pass& pass, const Args& args, const Layer& layer, int64_t l, int64_t d, void* reversed);
   // values [T,B,D*O] after a layer are multiplied by its mask, for which there is memory of the same size.
   void drop(const Pass& pass, double probability, uint64_t seed, int64_t layer, void* mask, void* values);
 

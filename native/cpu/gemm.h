@@ -43,15 +43,17 @@ inline int members_for(const Team& team, int64_t macs) {
   return int(std::clamp<int64_t>(macs / kMacsPerThread, 1, team.size()));
 }
 
-// The pieces that threads take of one panel product: some tiles of rows against panels that stay in the second-level cache.
+// The pieces that threads take of one panel product: some tiles of rows against panels that stay in the second-level cache,
+// neighbouring panels in neighbouring pieces. `together`: how many products like this one are done piece by piece.
 template <class N>
 class PanelPieces {
  public:
-  PanelPieces(const GemmTable<N>& table, const PanelProduct<N>& product) : table_(table), product_(product) {
+  PanelPieces(const GemmTable<N>& table, const PanelProduct<N>& product, int64_t together = 1)
+      : table_(table), product_(product) {
     constexpr int64_t cache_bytes = 512 * 1024;
     rows_ = table.tile_rows * 6;
     // Products of few rows have panels alone to share out.
-    const int64_t most = std::clamp<int64_t>(product.panels * row_pieces() / 8, 1, 8);
+    const int64_t most = std::clamp<int64_t>(product.panels * row_pieces() / 8, 1, std::max<int64_t>(8 / together, 1));
     panels_ = std::clamp<int64_t>(cache_bytes / int64_t(sizeof(N)) / (kBlock * std::max<int64_t>(product.k, 1)), 1, most);
   }
 
@@ -123,13 +125,13 @@ class TransposedPieces {
 
   TransposedPieces(const GemmTable<N>& table, const TransposedProduct<N>& product) : table_(table), product_(product) {}
 
-  int64_t count() const { return a_pieces() * ((blocks_of(product_.n) + kBBlocks - 1) / kBBlocks); }
+  int64_t count() const { return (blocks_of(product_.m) + kABlocks - 1) / kABlocks * b_pieces(); }
 
   // scratch: [kScratch]
   void run(int64_t piece, N* scratch) const {
     const TransposedProduct<N>& p = product_;
-    const int64_t a0 = piece % a_pieces() * kABlocks, a1 = std::min(a0 + kABlocks, blocks_of(p.m));
-    const int64_t b0 = piece / a_pieces() * kBBlocks, b1 = std::min(b0 + kBBlocks, blocks_of(p.n));
+    const int64_t a0 = piece / b_pieces() * kABlocks, a1 = std::min(a0 + kABlocks, blocks_of(p.m));
+    const int64_t b0 = piece % b_pieces() * kBBlocks, b1 = std::min(b0 + kBBlocks, blocks_of(p.n));
     for (int64_t i = 0; i < p.run_count; i++) {
       const RowRun& run = p.runs[i];
       for (int64_t row = 0; row < run.count; row += kRows) {
@@ -151,7 +153,7 @@ class TransposedPieces {
   }
 
  private:
-  int64_t a_pieces() const { return (blocks_of(product_.m) + kABlocks - 1) / kABlocks; }
+  int64_t b_pieces() const { return (blocks_of(product_.n) + kBBlocks - 1) / kBBlocks; }
 
   void add_tile(int64_t ab, int64_t bb, int64_t rows, const N* a, const N* b) const {
     const int64_t m = std::min(kBlock, product_.m - ab * kBlock), n = std::min(kBlock, product_.n - bb * kBlock);

@@ -62,9 +62,9 @@ class Generator {
 
   // Each of these by every member of the team.
 
-  void pack() {
-    for (int64_t layer = 0; layer < rnn_.layers; layer++) pack(layer);
-    pack_head();
+  void pack(int thread) {
+    for (int64_t layer = 0; layer < rnn_.layers; layer++) pack(thread, layer);
+    pack_head(thread);
   }
 
   // Feeds the tokens begin..end-1 of the prefix.
@@ -113,11 +113,12 @@ class Generator {
 
   bool takes_tokens() const { return desc_.embedding_size == 0; }
 
-  void pack(int64_t layer) {
+  void pack(int thread, int64_t layer) {
     const Layer& to = layers_[size_t(layer)];
     const int64_t H = rnn_.hidden_size, O = rnn_.output_size(), I = rnn_.layer_input_size(layer), UB = shape_.unit_blocks;
     const LayerParams<const E> params = layer_params(rnn_, static_cast<const E*>(args_.params), layer, 0);
-    team_.share(shape_.gates * UB, [&](int64_t panel) {
+    team_.share(thread, shape_.gates * UB, [&](int64_t item) {
+      const int64_t panel = shape_.panel_by_units(item);
       const int64_t i = panel / UB, unit = panel % UB * kBlock, units = std::min(kBlock, H - unit);
       const E* const recurrent = params.weight_hh + (shape_.order.recurrent_gate[i] * H + unit) * O;
       gemm_.pack_transposed_panel(units, O, recurrent, O, to.recurrent_panels + panel * panel_size<N>(O));
@@ -130,11 +131,11 @@ class Generator {
       }
     });
     if (params.weight_hr)
-      team_.share(shape_.output_blocks, [&](int64_t block) {
+      team_.share(thread, shape_.output_blocks, [&](int64_t block) {
         gemm_.pack_transposed_panel(std::min(kBlock, O - block * kBlock), H, params.weight_hr + block * kBlock * H, H,
                                     to.projection_panels + block * panel_size<N>(H));
       });
-    team_.share(1, [&](int64_t) {
+    team_.share(thread, 1, [&](int64_t) {
       pack_bias(shape_, exact_gemm_, params, to.bias);
       const E* const h = static_cast<const E*>(args_.h) + layer * O;
       row_to_blocks(O, h, to.states[0].h, kBlock);
@@ -143,9 +144,9 @@ class Generator {
     });
   }
 
-  void pack_head() {
+  void pack_head(int thread) {
     const int64_t O = rnn_.output_size(), V = desc_.vocabulary;
-    team_.share(blocks_of(V), [&](int64_t block) {
+    team_.share(thread, blocks_of(V), [&](int64_t block) {
       const int64_t first = block * kBlock, count = std::min(kBlock, V - first);
       exact_gemm_.pack_transposed_panel(count, O, static_cast<const E*>(args_.head_weight) + first * O, O,
                                         head_panels_ + block * panel_size<E>(O));
@@ -304,7 +305,7 @@ void generate_of(const RnnContext& context, const RnnDesc& rnn, const GenerateDe
   Generator<N>(context, shape, desc, args, measure);
   Carver carver(context.workspace.take(measure.bytes()));
   Generator<N> generator(context, shape, desc, args, carver);
-  context.team.run([&](int) { generator.pack(); });
+  context.team.run([&](int thread) { generator.pack(thread); });
   // In pieces, so that a long run profits from what its beginning taught the tuner.
   const auto in_pieces = [&](int64_t tokens, auto body) {
     constexpr int64_t piece = 32;

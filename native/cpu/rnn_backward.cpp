@@ -74,11 +74,11 @@ class Backward {
     const StepPart part(shape_, thread, sharing);
     E* dy = dy_;
     E* dx = dx_;
-    team_.share(rows_.steps(), [&](int64_t t) { take_gradient(t); });
+    team_.share(thread, rows_.steps(), [&](int64_t t) { take_gradient(t); });
     for (int64_t layer = desc_.layers - 1; layer >= 0; layer--) {
       const bool wants_dx = layer > 0 || args_.dx;
       if (dropping() && layer + 1 < desc_.layers)
-        team_.share(rows_.steps() * shape_.directions, [&](int64_t item) {
+        team_.share(thread, rows_.steps() * shape_.directions, [&](int64_t item) {
           const int64_t direction = item % shape_.directions, t = item / shape_.directions;
           E* const at = dy + direction * shape_.output_blocks * shape_.block + rows_.offset(t) * kBlock;
           drop_step<E>(shape_, rows_, args_.seed, layer, direction, t, static_cast<const E*>(at), at);
@@ -86,18 +86,18 @@ class Backward {
       for (int64_t direction = 0; direction < shape_.directions; direction++) {
         const LayerState<N> state = state_of(layer, direction);
         E* const dy_direction = dy + direction * shape_.output_blocks * shape_.block;
-        pack(layer, direction, wants_dx);
+        pack(thread, layer, direction, wants_dx);
         for (int64_t i = 0; i < rows_.steps(); i++)
           step(direction, direction == 0 ? rows_.steps() - 1 - i : i, state, dy_direction, part);
         if (!part.waits) team_.barrier();
-        give_initial_gradient(layer, direction, state, part);
-        if (wants_dx) input_gradient(layer, direction, state, dx);
+        give_initial_gradient(thread, layer, direction, state, part);
+        if (wants_dx) input_gradient(thread, layer, direction, state, dx);
         if (args_.dparams) parameter_gradients(thread, layer, direction, state, dy_direction);
       }
       std::swap(dy, dx);
     }
     // After the swap, dy is the gradient of the input.
-    if (args_.dx) team_.share(rows_.steps(), [&](int64_t t) { give_input_gradient(t, dy); });
+    if (args_.dx) team_.share(thread, rows_.steps(), [&](int64_t t) { give_input_gradient(t, dy); });
   }
 
  private:
@@ -141,7 +141,7 @@ class Backward {
   }
 
   // Weights into panels for products from the gates' side, gradients of the final states into dh and dc.
-  void pack(int64_t layer, int64_t direction, bool wants_dx) {
+  void pack(int thread, int64_t layer, int64_t direction, bool wants_dx) {
     const LayerParams<const E> params = layer_params(desc_, param_buffer(), layer, direction);
     const int64_t H = desc_.hidden_size, O = desc_.output_size();
     // One gate's rows of a panel of `columns` columns from `first` on.
@@ -156,25 +156,32 @@ class Backward {
     const int64_t source_blocks = blocks_of(shape_.source_width(layer));
     const int64_t input_items = wants_dx && params.weight_ih ? shape_.sources(layer) * source_blocks * shape_.gates : 0;
     const int64_t projection_items = params.weight_hr ? shape_.unit_blocks : 0;
-    team_.share(recurrent_items + input_items + projection_items + shape_.batch, [&](int64_t item) {
-      if (item < recurrent_items) {
-        const int64_t block = item / shape_.gates, first = block * kBlock;
-        return pack_gate(params.weight_hh, O, first, std::min(kBlock, O - first), shape_.order.recurrent_gate,
-                         item % shape_.gates, recurrent_panels_ + block * gate_rows_ * kBlock);
+    const auto pack_recurrent = [&](int64_t block, int64_t gate) {
+      const int64_t first = block * kBlock;
+      pack_gate(params.weight_hh, O, first, std::min(kBlock, O - first), shape_.order.recurrent_gate, gate,
+                recurrent_panels_ + block * gate_rows_ * kBlock);
+    };
+    const auto pack_input = [&](int64_t block, int64_t gate) {
+      const int64_t width = shape_.source_width(layer), first = block % source_blocks * kBlock;
+      pack_gate(params.weight_ih, desc_.layer_input_size(layer), block / source_blocks * width + first,
+                std::min(kBlock, width - first), shape_.order.input_gate, gate, input_panels_ + block * gate_rows_ * kBlock);
+    };
+    const auto pack_projection = [&](int64_t block) {
+      gemm_.pack_panel(O, std::min(kBlock, H - block * kBlock), params.weight_hr + block * kBlock, H,
+                       projection_panels_ + block * panel_size<N>(O));
+    };
+    const int64_t lists[] = {recurrent_items, input_items, projection_items, shape_.batch};
+    team_.share(thread, lists, 4, [&](int list, int64_t item) {
+      switch (list) {
+        case 0:
+          return pack_recurrent(item / shape_.gates, item % shape_.gates);
+        case 1:
+          return pack_input(item / shape_.gates, item % shape_.gates);
+        case 2:
+          return pack_projection(item);
+        default:
+          return take_final_gradient(layer, direction, item);
       }
-      item -= recurrent_items;
-      if (item < input_items) {
-        const int64_t block = item / shape_.gates, width = shape_.source_width(layer);
-        const int64_t source = block / source_blocks, first = block % source_blocks * kBlock;
-        return pack_gate(params.weight_ih, desc_.layer_input_size(layer), source * width + first,
-                         std::min(kBlock, width - first), shape_.order.input_gate, item % shape_.gates,
-                         input_panels_ + block * gate_rows_ * kBlock);
-      }
-      item -= input_items;
-      if (item < projection_items)
-        return gemm_.pack_panel(O, std::min(kBlock, H - item * kBlock), params.weight_hr + item * kBlock, H,
-                                projection_panels_ + item * panel_size<N>(O));
-      take_final_gradient(layer, direction, item - projection_items);
     });
   }
 
@@ -279,7 +286,7 @@ class Backward {
     cell_(cell);
   }
 
-  void give_initial_gradient(int64_t layer, int64_t direction, const LayerState<N>& state, const StepPart& part) {
+  void give_initial_gradient(int thread, int64_t layer, int64_t direction, const LayerState<N>& state, const StepPart& part) {
     const auto give = [&](const E* blocks, int64_t columns, void* all) {
       E* const to = static_cast<E*>(all) + (layer * shape_.directions + direction) * shape_.batch * columns;
       for (int64_t row = 0; row < shape_.batch; row++)
@@ -289,17 +296,17 @@ class Backward {
       recurrent_product(direction, direction == 0 ? 0 : rows_.steps() - 1, state, part);
       team_.barrier();
     }
-    team_.share(2, [&](int64_t item) {
+    team_.share(thread, 2, [&](int64_t item) {
       if (item == 0 && args_.dh0) give(dh_, desc_.output_size(), args_.dh0);
       if (item == 1 && args_.dc0 && dc_) give(dc_, desc_.hidden_size, args_.dc0);
     });
   }
 
   // dx (+)= dgates W over the rows of all steps; the second direction adds to the first.
-  void input_gradient(int64_t layer, int64_t direction, const LayerState<N>& state, E* dx) {
+  void input_gradient(int thread, int64_t layer, int64_t direction, const LayerState<N>& state, E* dx) {
     const N* const dgates = dgates_of(state) + rows_.first_row(direction) * kBlock;
     if (layer == 0 && desc_.input_mode == InputMode::skip) {
-      team_.share(shape_.unit_blocks, [&](int64_t block) {
+      team_.share(thread, shape_.unit_blocks, [&](int64_t block) {
         E* const to = dx + block * shape_.block;
         const int64_t count = rows_.total() * kBlock;
         if (direction == 0) std::fill_n(to, count, E(0));
@@ -322,7 +329,7 @@ class Backward {
     product.c_panel = shape_.block;
     product.c_row = kBlock;
     const PanelPieces<N> pieces(gemm_, product);
-    team_.share(pieces.count(), [&](int64_t piece) { pieces.run(piece); });
+    team_.share(thread, pieces.count(), [&](int64_t piece) { pieces.run(piece); });
   }
 
   // Every weight's gradient is one product over the rows of all steps; all of them, the biases' and the tokens' are shared out
@@ -370,19 +377,18 @@ class Backward {
       products[count++] = {desc_.proj_size, H, dy_operand(dy), shape_.block, state.hidden, shape_.block, &projected_rows, 1,
                            grads.weight_hr, H};
 
-    int64_t pieces = 0;
-    for (int i = 0; i < count; i++) pieces += TransposedPieces<N>(gemm_, products[i]).count();
     const int64_t gate_blocks = shape_.gates * shape_.unit_blocks;
-    const int64_t token_items = from_tokens ? gate_blocks : 0;
     const N* const dgates = dgates_of(state) + first_row * kBlock;
-    team_.share(pieces + token_items + gate_blocks, [&](int64_t item) {
-      for (int i = 0; i < count; i++) {
-        const TransposedPieces<N> of_product(gemm_, products[i]);
-        if (item < of_product.count()) return of_product.run(item, scratch_ + thread * TransposedPieces<N>::kScratch);
-        item -= of_product.count();
-      }
-      if (item < token_items) return token_gradient(thread, item, dgates, grads.weight_ih);
-      bias_gradient(item - token_items, dgates, grads);
+    int64_t lists[most + 2];
+    for (int i = 0; i < count; i++) lists[i] = TransposedPieces<N>(gemm_, products[i]).count();
+    lists[count] = from_tokens ? gate_blocks : 0;
+    lists[count + 1] = gate_blocks;
+    team_.share(thread, lists, count + 2, [&](int list, int64_t item) {
+      if (list < count)
+        return TransposedPieces<N>(gemm_, products[list]).run(item, scratch_ + thread * TransposedPieces<N>::kScratch);
+      const int64_t gate_block = shape_.panel_by_units(item);
+      if (list == count) return token_gradient(thread, gate_block, dgates, grads.weight_ih);
+      bias_gradient(gate_block, dgates, grads);
     });
   }
 

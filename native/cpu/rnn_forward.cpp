@@ -68,21 +68,21 @@ class Forward {
   // By every member of the team.
   void run(int thread, const Sharing& sharing) {
     const StepPart part(shape_, thread, sharing);
-    if (args_.x) team_.share(rows_.steps(), [&](int64_t t) { take_input(t); });
+    if (args_.x) team_.share(thread, rows_.steps(), [&](int64_t t) { take_input(t); });
     for (int64_t layer = 0; layer < desc_.layers; layer++) {
       for (int64_t direction = 0; direction < shape_.directions; direction++) {
         const LayerState<N> state = state_of(layer, direction);
-        pack(layer, direction, state);
-        input_product(layer, direction, state);
+        pack(thread, layer, direction, state);
+        input_product(thread, layer, direction, state);
         for (int64_t i = 0; i < rows_.steps(); i++) step(direction, direction == 0 ? i : rows_.steps() - 1 - i, state, part);
         if (!part.waits) team_.barrier();
-        give_final_state(layer, direction, state);
+        give_final_state(thread, layer, direction, state);
       }
       if (dropping_ && layer + 1 < desc_.layers)
-        team_.share(rows_.steps() * shape_.directions,
+        team_.share(thread, rows_.steps() * shape_.directions,
                     [&](int64_t item) { drop(layer, item % shape_.directions, item / shape_.directions); });
     }
-    team_.share(rows_.steps(), [&](int64_t t) { give_output(t); });
+    team_.share(thread, rows_.steps(), [&](int64_t t) { give_output(t); });
   }
 
  private:
@@ -113,7 +113,7 @@ class Forward {
   }
 
   // Weights into panels, biases into rows of 32, initial states into their rows.
-  void pack(int64_t layer, int64_t direction, const LayerState<N>& state) {
+  void pack(int thread, int64_t layer, int64_t direction, const LayerState<N>& state) {
     const LayerParams<const E> params = layer_params(desc_, static_cast<const E*>(args_.params), layer, direction);
     const int64_t H = desc_.hidden_size, O = desc_.output_size(), panels = shape_.gates * shape_.unit_blocks;
     // `columns` columns of one gate's weights from `first` on, for the 32 units of a panel.
@@ -132,20 +132,29 @@ class Forward {
         pack_gate(gemm_, params.weight_ih, I, source * width, width, shape_.order.input_gate, panel,
                   input_panels_ + panel * input_panel_size(layer) + source * panel_size<N>(width));
     };
-    const int64_t input_panels = params.weight_ih ? panels : 0, projection_panels = params.weight_hr ? shape_.output_blocks : 0;
-    team_.share(panels + input_panels + projection_panels + 1 + shape_.batch, [&](int64_t item) {
-      if (item < panels)
-        return pack_gate(gemm_, params.weight_hh, O, 0, O, shape_.order.recurrent_gate, item,
-                         recurrent_panels_ + item * recurrent_panel_);
-      item -= panels;
-      if (item < input_panels) return pack_input(item);
-      item -= input_panels;
-      if (item < projection_panels)
-        return gemm_.pack_transposed_panel(std::min(kBlock, O - item * kBlock), H, params.weight_hr + item * kBlock * H, H,
-                                           projection_panels_ + item * projection_panel_);
-      item -= projection_panels;
-      if (item == 0) return pack_bias(shape_, exact_gemm_, params, bias_);
-      take_initial_state(layer, direction, item - 1, state);
+    const auto pack_recurrent = [&](int64_t panel) {
+      pack_gate(gemm_, params.weight_hh, O, 0, O, shape_.order.recurrent_gate, panel,
+                recurrent_panels_ + panel * recurrent_panel_);
+    };
+    const auto pack_projection = [&](int64_t panel) {
+      gemm_.pack_transposed_panel(std::min(kBlock, O - panel * kBlock), H, params.weight_hr + panel * kBlock * H, H,
+                                  projection_panels_ + panel * projection_panel_);
+    };
+    const int64_t lists[] = {panels, params.weight_ih ? panels : 0, params.weight_hr ? shape_.output_blocks : 0, shape_.batch,
+                             1};
+    team_.share(thread, lists, 5, [&](int list, int64_t item) {
+      switch (list) {
+        case 0:
+          return pack_recurrent(shape_.panel_by_units(item));
+        case 1:
+          return pack_input(shape_.panel_by_units(item));
+        case 2:
+          return pack_projection(item);
+        case 3:
+          return take_initial_state(layer, direction, item, state);
+        default:
+          return pack_bias(shape_, exact_gemm_, params, bias_);
+      }
     });
   }
 
@@ -161,11 +170,12 @@ class Forward {
   }
 
   // Gates = bias + input W, over the rows of all steps at once.
-  void input_product(int64_t layer, int64_t direction, const LayerState<N>& state) {
+  void input_product(int thread, int64_t layer, int64_t direction, const LayerState<N>& state) {
     const int64_t panels = shape_.gates * shape_.unit_blocks, width = shape_.source_width(layer);
     E* const gates = state.gates + rows_.first_row(direction) * kBlock;
     if (layer == 0 && skip_input_) {
-      team_.share(panels, [&](int64_t panel) {
+      team_.share(thread, panels, [&](int64_t item) {
+        const int64_t panel = shape_.panel_by_units(item);
         const E* x = skip_input_ + panel % shape_.unit_blocks * shape_.block;
         for (int64_t row = 0; row < rows_.total(); row++) {
           E* to = gates + panel * shape_.block + row * kBlock;
@@ -176,7 +186,8 @@ class Forward {
       return;
     }
     if (layer == 0 && args_.tokens) {
-      team_.share(panels, [&](int64_t panel) {
+      team_.share(thread, panels, [&](int64_t item) {
+        const int64_t panel = shape_.panel_by_units(item);
         vectors_.gather_rows(rows_.total(), tokens_, token_panels_ + panel * panel_size<E>(width), bias_ + panel * kBlock,
                              gates + panel * shape_.block);
       });
@@ -185,23 +196,26 @@ class Forward {
     PanelProduct<N> product{};
     product.init = Init::bias;
     product.rows = rows_.total();
-    product.panels = panels;
+    product.panels = shape_.unit_blocks;
     product.k = width;
     product.a_block = shape_.block;
     product.w_panel = input_panel_size(layer);
     product.w_row = kPanelRow<N>;
-    product.bias = bias_;
     product.bias_panel = kBlock;
-    product.c = gates;
     product.c_panel = shape_.block;
     product.c_row = kBlock;
-    team_.share(PanelPieces<N>(gemm_, product).count(), [&](int64_t piece) {
-      for (int64_t source = 0; source < shape_.sources(layer); source++) {
-        PanelProduct<N> part = product;
-        if (source > 0) part.init = Init::accumulate;
-        part.a = layer == 0 ? x_ : output_of(layer - 1, source);
-        part.w = input_panels_ + source * panel_size<N>(width);
-        PanelPieces<N>(gemm_, part).run(piece);
+    // All gates of some units make a piece, so that most are written by the thread that goes on with them.
+    team_.share(thread, PanelPieces<N>(gemm_, product, shape_.gates).count(), [&](int64_t piece) {
+      for (int64_t panel = 0; panel < panels; panel += shape_.unit_blocks) {
+        for (int64_t source = 0; source < shape_.sources(layer); source++) {
+          PanelProduct<N> part = product;
+          if (source > 0) part.init = Init::accumulate;
+          part.a = layer == 0 ? x_ : output_of(layer - 1, source);
+          part.w = input_panels_ + panel * part.w_panel + source * panel_size<N>(width);
+          part.bias = bias_ + panel * kBlock;
+          part.c = gates + panel * shape_.block;
+          PanelPieces<N>(gemm_, part, shape_.gates).run(piece);
+        }
       }
     });
   }
@@ -300,7 +314,7 @@ class Forward {
     }
   }
 
-  void give_final_state(int64_t layer, int64_t direction, const LayerState<N>& state) {
+  void give_final_state(int thread, int64_t layer, int64_t direction, const LayerState<N>& state) {
     const auto give = [&](const E* blocks, int64_t columns, void* all) {
       E* to = caller_state(static_cast<E*>(all), layer, direction, columns);
       if (!to) return;
@@ -308,7 +322,7 @@ class Forward {
         blocks_to_row(columns, blocks + rows_.final_row(direction, row) * kBlock, shape_.block,
                       to + rows_.order(row) * columns);
     };
-    team_.share(2, [&](int64_t item) {
+    team_.share(thread, 2, [&](int64_t item) {
       if (item == 0) return give(state.h, desc_.output_size(), args_.hn);
       if (shape_.has_cell_state()) give(state.c, desc_.hidden_size, args_.cn);
     });

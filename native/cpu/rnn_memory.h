@@ -28,6 +28,9 @@ struct RnnShape {
   int64_t sources(int64_t layer) const { return layer == 0 ? 1 : directions; }
   int64_t source_width(int64_t layer) const { return layer == 0 ? desc.input_size : desc.output_size(); }
 
+  // The panel of [gates][unit_blocks] that comes at place `item` when all gates of a block of units follow each other.
+  int64_t panel_by_units(int64_t item) const { return item % gates * unit_blocks + item / gates; }
+
   bool has_cell_state() const { return desc.cell == Cell::lstm; }
   bool projects() const { return desc.proj_size > 0; }
 

@@ -36,7 +36,7 @@ void wait(int spin) {
 
 }  // namespace
 
-Team::Team(int threads) {
+Team::Team(int threads) : taken_(size_t(threads > 1 ? threads : 1)) {
   try {
     for (int thread = 1; thread < threads; thread++) workers_.emplace_back([this, thread] { work(thread); });
   } catch (...) {
@@ -70,7 +70,7 @@ void Team::announce(uint64_t members, bool wake) {
 void Team::run_job(int members, Job job, void* context) {
   flush_denormals();
   members_ = members < size() ? members : size();
-  next_item_.store(0, std::memory_order_relaxed);
+  forget_taken();
   if (members_ == 1) {
     job(context, 0);
     return;
@@ -107,13 +107,17 @@ bool Team::enter(uint64_t announcement, int& member) {
   return true;
 }
 
+void Team::forget_taken() {
+  for (Counter& taken : taken_) taken.value.store(0, std::memory_order_relaxed);
+}
+
 void Team::barrier() {
   const int members = members_;
   if (members == 1) return;
   const uint32_t phase = phase_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members - 1) {
     arrived_.store(0, std::memory_order_relaxed);
-    next_item_.store(0, std::memory_order_relaxed);
+    forget_taken();
     phase_.store(phase + 1, std::memory_order_release);
     return;
   }

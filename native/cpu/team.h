@@ -53,14 +53,31 @@ class Team {
   // Inside run(): waits for every member; what any of them wrote before is visible to all after.
   void barrier();
 
-  // Inside run(), by every member: f(item) once for each item, each taken by whichever thread is free; ends with a barrier.
+  // Inside run(), by every member: f(item) once for each item; ends with a barrier. Each member begins with its own part of the
+  // items, so that neighbouring calls over the same memory find it in the same caches, and then helps the others.
   template <class F>
-  void share(int64_t items, F&& f) {
+  void share(int thread, int64_t items, F&& f) {
+    share(thread, &items, 1, [&](int, int64_t item) { f(item); });
+  }
+
+  // The same for `count` lists of so many items each: f(list, item). A member's part is its part of every list.
+  template <class F>
+  void share(int thread, const int64_t* lists, int count, F&& f) {
     if (members_ == 1) {
-      for (int64_t item = 0; item < items; item++) f(item);
+      for (int list = 0; list < count; list++)
+        for (int64_t item = 0; item < lists[list]; item++) f(list, item);
       return;
     }
-    for (int64_t item; (item = next_item_.fetch_add(1, std::memory_order_relaxed)) < items;) f(item);
+    for (int i = 0; i < members_; i++) {
+      const int part = (thread + i) % members_;
+      int64_t before = 0;  // of the part, in earlier lists
+      int64_t taken = take(part);
+      for (int list = 0; list < count; list++) {
+        const int64_t first = lists[list] * part / members_, size = lists[list] * (part + 1) / members_ - first;
+        for (; taken - before < size; taken = take(part)) f(list, first + taken - before);
+        before += size;
+      }
+    }
     barrier();
   }
 
@@ -73,7 +90,15 @@ class Team {
   bool enter(uint64_t announcement, int& member);
   static void flush();
 
-  // Items taken so far: from the front in the low half, from the back in the high one.
+  struct alignas(64) Counter {
+    std::atomic<int64_t> value{0};
+  };
+
+  // The number of the next item of a member's part.
+  int64_t take(int part) { return taken_[size_t(part)].value.fetch_add(1, std::memory_order_relaxed); }
+  void forget_taken();
+
+  // Items claimed so far: from the front in the low half, from the back in the high one.
   uint64_t claim(bool from_front) { return claims_.fetch_add(from_front ? 1 : uint64_t(1) << 32, std::memory_order_relaxed); }
   static int64_t front(uint64_t claims) { return int64_t(claims & 0xFFFFFFFF); }
   static int64_t back(uint64_t claims) { return int64_t(claims >> 32); }
@@ -85,6 +110,7 @@ class Team {
   uint64_t await_announcement(uint64_t seen);
 
   std::vector<std::thread> workers_;
+  std::vector<Counter> taken_;  // of each member's part
   Job job_ = nullptr;
   void* context_ = nullptr;
   int members_ = 1;
@@ -93,7 +119,6 @@ class Team {
   alignas(64) std::atomic<uint64_t> announcement_{0};
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<uint32_t> phase_{0};
-  alignas(64) std::atomic<int64_t> next_item_{0};
   alignas(64) std::atomic<uint64_t> claims_{0};
   // Of an open job: its number and, in the low 16 bits, how many workers may still begin; 0 when nobody may. And who has ended.
   alignas(64) std::atomic<uint64_t> places_{0};

@@ -38,10 +38,19 @@ int main() {
     for (int64_t value : values) CHECK_EQUAL(value, expected);
 
     std::vector<int> taken(1000, 0);
-    team.run([&](int) {
-      for (int64_t items : {0, 1, 7, 1000}) team.share(items, [&](int64_t item) { taken[size_t(item)]++; });
+    team.run([&](int thread) {
+      for (int64_t items : {0, 1, 7, 1000}) team.share(thread, items, [&](int64_t item) { taken[size_t(item)]++; });
     });
     for (size_t item = 0; item < taken.size(); item++) CHECK_EQUAL(taken[item], 1 + (item < 7 ? 1 : 0) + (item < 1 ? 1 : 0));
+
+    const int64_t lists[] = {5, 0, 12, 1};
+    std::vector<int> of_lists(4 * 12, 0);
+    team.run([&](int thread) {
+      for (int repeat = 0; repeat < 20; repeat++)
+        team.share(thread, lists, 4, [&](int list, int64_t item) { of_lists[size_t(list * 12 + item)]++; });
+    });
+    for (int list = 0; list < 4; list++)
+      for (int item = 0; item < 12; item++) CHECK_EQUAL(of_lists[size_t(list * 12 + item)], item < lists[list] ? 20 : 0);
 
     // Alternating with jobs that every member must take part in.
     for (int repeat = 0; repeat < 300; repeat++) {

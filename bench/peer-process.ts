@@ -3,6 +3,16 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
+/**
+ * glibc keeps what is freed instead of giving it back to the system. PyTorch on a CPU has no allocator of its own, and to get the
+ * same pages again may take most of its time, above all on virtual machines.
+ */
+const KEPT_MEMORY = {
+  MALLOC_MMAP_MAX_: '0',
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 40),
+  MALLOC_TOP_PAD_: String(2 ** 26),
+};
+
 /** The other end is bench/peers/serve.py. Rejections are about the peer, never about a question. */
 export class PeerProcess {
   private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
@@ -11,7 +21,7 @@ export class PeerProcess {
   private complaint = '';
 
   constructor(python: string, args: readonly string[]) {
-    this.child = spawn(python, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.child = spawn(python, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...KEPT_MEMORY, ...process.env } });
     // Writing to one that has ended; the answer that never comes tells.
     this.child.stdin.on('error', () => {});
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -43,6 +43,37 @@ inline int members_for(const Team& team, int64_t macs) {
   return int(std::clamp<int64_t>(macs / kMacsPerThread, 1, team.size()));
 }
 
+// Of weights that stay in the second-level cache while tiles of rows pass.
+constexpr int64_t kCachedWeightBytes = 512 * 1024;
+
+// As many panels with so many rows as stay there, at least one.
+template <class N>
+int64_t cached_panels(int64_t k) {
+  return std::max<int64_t>(kCachedWeightBytes / (int64_t(sizeof(N)) * kBlock * std::max<int64_t>(k, 1)), 1);
+}
+
+// A panel product by one thread, cut so that weights come from memory once for all rows.
+template <class N>
+void product_by_panels(const GemmTable<N>& table, const PanelProduct<N>& product) {
+  // Rows of a panel that stay in the second-level cache.
+  constexpr int64_t chunk = 2048;
+  const int64_t most = cached_panels<N>(std::min(product.k, chunk));
+  for (int64_t panel = 0; panel < product.panels; panel += most) {
+    PanelProduct<N> part = product;
+    part.panels = std::min(most, product.panels - panel);
+    part.w += panel * part.w_panel;
+    part.c += panel * part.c_panel;
+    if (part.init == Init::bias) part.bias += panel * part.bias_panel;
+    for (int64_t k = 0; k == 0 || k < product.k; k += chunk) {
+      part.k = std::min(chunk, product.k - k);
+      table.panel_product(part);
+      part.init = Init::accumulate;
+      part.a += chunk / kBlock * part.a_block;
+      part.w += chunk / kNumbersPerSlot<N> * part.w_row;
+    }
+  }
+}
+
 // The pieces that threads take of one panel product: some tiles of rows against panels that stay in the second-level cache,
 // neighbouring panels in neighbouring pieces. `together`: how many products like this one are done piece by piece.
 template <class N>
@@ -50,11 +81,10 @@ class PanelPieces {
  public:
   PanelPieces(const GemmTable<N>& table, const PanelProduct<N>& product, int64_t together = 1)
       : table_(table), product_(product) {
-    constexpr int64_t cache_bytes = 512 * 1024;
     rows_ = table.tile_rows * 6;
     // Products of few rows have panels alone to share out.
     const int64_t most = std::clamp<int64_t>(product.panels * row_pieces() / 8, 1, std::max<int64_t>(8 / together, 1));
-    panels_ = std::clamp<int64_t>(cache_bytes / int64_t(sizeof(N)) / (kBlock * std::max<int64_t>(product.k, 1)), 1, most);
+    panels_ = std::min(cached_panels<N>(product.k), most);
   }
 
   int64_t count() const { return row_pieces() * ((product_.panels + panels_ - 1) / panels_); }
@@ -71,19 +101,10 @@ class PanelPieces {
     part.w += panel * part.w_panel;
     part.c += panel * part.c_panel + row * part.c_row;
     if (part.init == Init::bias) part.bias += panel * part.bias_panel;
-    for (int64_t k = 0; k == 0 || k < product_.k; k += kChunk) {
-      part.k = std::min(kChunk, product_.k - k);
-      table_.panel_product(part);
-      part.init = Init::accumulate;
-      part.a += kChunk / kBlock * part.a_block;
-      part.w += kChunk / kNumbersPerSlot<N> * part.w_row;
-    }
+    product_by_panels(table_, part);
   }
 
  private:
-  // Rows of a panel that stay in the second-level cache while tiles of rows pass.
-  static constexpr int64_t kChunk = 2048;
-
   int64_t row_pieces() const { return (product_.rows + rows_ - 1) / rows_; }
 
   const GemmTable<N>& table_;

@@ -230,8 +230,13 @@ class Forward {
     RowRun runs[2];
     const int count = rows_.step_runs(direction, t, part.row_begin, part.row_end, runs);
     for (int i = 0; i < count; i++)
-      for (int64_t block = part.unit_begin; block < part.unit_end; block++)
-        for_tiles(runs[i], [&](const RowRun& tile) { units(block, tile, state); });
+      for (int64_t block = part.unit_begin; block < part.unit_end; block++) {
+        if (cached_panels<N>(desc_.output_size()) >= shape_.gates) {
+          for_tiles(runs[i], [&](const RowRun& tile) { units(block, tile, state); });
+        } else {
+          units(block, runs[i], state);
+        }
+      }
     if (part.waits) team_.barrier();
     if (!shape_.projects()) return;
     for (int i = 0; i < count; i++) project(runs[i], state, part);
@@ -248,7 +253,8 @@ class Forward {
     }
   }
 
-  // The recurrent product of 32 units' gates, then the cell while they are in the first-level cache.
+  // The recurrent product of 32 units' gates, then the cell while they are in the first-level cache; in the second where the
+  // weights of all gates would not stay there for the next tile of rows.
   void units(int64_t block, const RowRun& tile, const LayerState<N>& state) {
     const GateOrder& order = shape_.order;
     const int64_t O = desc_.output_size(), between_gates = shape_.unit_blocks * shape_.block;
@@ -270,7 +276,7 @@ class Forward {
       product.c = at(state.gates, tile.a) + (order.first_recurrent + first) * between_gates;
       product.c_panel = between_gates;
       product.c_row = kBlock;
-      gemm_.panel_product(product);
+      product_by_panels(gemm_, product);
     };
     product(0, order.shared, Init::accumulate);
     product(order.shared, shape_.gates - order.shared, Init::bias);
@@ -305,7 +311,7 @@ class Forward {
     product.c = state.h + part.output_begin * shape_.block + run.a * kBlock;
     product.c_panel = shape_.block;
     product.c_row = kBlock;
-    gemm_.panel_product(product);
+    product_by_panels(gemm_, product);
     if constexpr (kRounds<N>) {
       for (int64_t block = part.output_begin; block < part.output_end; block++) {
         const int64_t at = block * shape_.block + run.a * kBlock;

@@ -16,7 +16,7 @@ constexpr int64_t kProbeEvery = 256;
 constexpr double kWorthDoubling = 0.2;  // log2(1.15)
 
 // Less than this a thread should not get of a step; more than this one thread alone should not.
-constexpr int64_t kLeastMacs = 12'000, kMostMacsAlone = 50'000'000;
+constexpr int64_t kLeastMacs = 12'000, kMostMacsAlone = 12'000'000;
 
 }  // namespace
 

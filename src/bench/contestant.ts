@@ -49,9 +49,12 @@ export async function race(
   return taken;
 }
 
+/** Runs after which a device has chosen how its threads share a pass. */
+const WARM_UP = 8;
+
 /** How often a contestant does its work in about so many seconds; warms it up too. */
 async function countFor(contestant: Contestant, seconds: number): Promise<number> {
-  await contestant.run(1);
+  await contestant.run(WARM_UP);
   for (let count = 1; ; count *= 4) {
     const taken = await contestant.run(count);
     if (taken > seconds / 8) return Math.max(1, Math.round((count * seconds) / taken));

@@ -1,4 +1,5 @@
-"""What the peers have in common: they are driven over standard input by bench/peer.ts, one process for each mode and thread count.
+"""What the peers have in common: they are driven over standard input by bench/peer-process.ts, one process for
+each mode and thread count.
 
 A first line out: the version. Then lines of JSON. {"open": workload} answers null once the work was done for the first time, with
 whatever had to be compiled; {"run": n} the seconds that n runs took; {"close": true} null. An answer {"error": text} says why not.

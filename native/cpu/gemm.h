@@ -44,47 +44,35 @@ inline int members_for(const Team& team, int64_t macs) {
 }
 
 // Of weights that stay in the second-level cache while tiles of rows pass.
-constexpr int64_t kCachedWeightBytes = 512 * 1024;
+constexpr int64_t kNearWeightBytes = 512 * 1024;
 
-// As many panels with so many rows as stay there, at least one.
+// Whether so many panels of k rows are too many for that. Up to three rows share a tile and pass only once.
 template <class N>
-int64_t cached_panels(int64_t k) {
-  return std::max<int64_t>(kCachedWeightBytes / (int64_t(sizeof(N)) * kBlock * std::max<int64_t>(k, 1)), 1);
+bool weights_are_far(int64_t panels, int64_t k, int64_t rows) {
+  return rows > 3 && panels * panel_size<N>(k) * int64_t(sizeof(N)) > kNearWeightBytes;
 }
 
-// A panel product by one thread, cut so that weights come from memory once for all rows.
+// A panel product by one thread that will take the same weights again.
 template <class N>
-void product_by_panels(const GemmTable<N>& table, const PanelProduct<N>& product) {
-  // Rows of a panel that stay in the second-level cache.
-  constexpr int64_t chunk = 2048;
-  const int64_t most = cached_panels<N>(std::min(product.k, chunk));
-  for (int64_t panel = 0; panel < product.panels; panel += most) {
-    PanelProduct<N> part = product;
-    part.panels = std::min(most, product.panels - panel);
-    part.w += panel * part.w_panel;
-    part.c += panel * part.c_panel;
-    if (part.init == Init::bias) part.bias += panel * part.bias_panel;
-    for (int64_t k = 0; k == 0 || k < product.k; k += chunk) {
-      part.k = std::min(chunk, product.k - k);
-      table.panel_product(part);
-      part.init = Init::accumulate;
-      part.a += chunk / kBlock * part.a_block;
-      part.w += chunk / kNumbersPerSlot<N> * part.w_row;
-    }
-  }
+void repeated_product(const GemmTable<N>& table, PanelProduct<N> product) {
+  product.far = product.w_row == kPanelRow<N> && weights_are_far<N>(product.panels, product.k, product.rows);
+  product.next_w = product.w;
+  table.panel_product(product);
 }
 
-// The pieces that threads take of one panel product: some tiles of rows against panels that stay in the second-level cache,
-// neighbouring panels in neighbouring pieces. `together`: how many products like this one are done piece by piece.
+// The pieces that threads take of one panel product: some tiles of rows, which stay in the second-level cache, against some
+// panels, neighbouring panels in neighbouring pieces. `together`: how many products like this one are done piece by piece.
 template <class N>
 class PanelPieces {
+  // The most of one piece, all products together: enough to make little of the rows' way from memory.
+  static constexpr int64_t kPanels = 16;
+
  public:
   PanelPieces(const GemmTable<N>& table, const PanelProduct<N>& product, int64_t together = 1)
       : table_(table), product_(product) {
     rows_ = table.tile_rows * 6;
     // Products of few rows have panels alone to share out.
-    const int64_t most = std::clamp<int64_t>(product.panels * row_pieces() / 8, 1, std::max<int64_t>(8 / together, 1));
-    panels_ = std::min(cached_panels<N>(product.k), most);
+    panels_ = std::clamp<int64_t>(product.panels * row_pieces() / 8, 1, std::max<int64_t>(kPanels / together, 1));
   }
 
   int64_t count() const { return row_pieces() * ((product_.panels + panels_ - 1) / panels_); }
@@ -101,7 +89,7 @@ class PanelPieces {
     part.w += panel * part.w_panel;
     part.c += panel * part.c_panel + row * part.c_row;
     if (part.init == Init::bias) part.bias += panel * part.bias_panel;
-    product_by_panels(table_, part);
+    repeated_product(table_, part);
   }
 
  private:
@@ -167,7 +155,13 @@ class TransposedPieces {
             table_.panel_from_block(rows, a, scratch);
             a = scratch;
           }
-          for (int64_t bb = b0; bb < b1; bb++) add_tile(ab, bb, rows, a, kPacks ? b_panel(bb) : b_rows(bb));
+          // Every tile asks for its share of the rows that come next.
+          const int64_t next = std::min(kRows, run.count - row - rows);
+          for (int64_t bb = b0; bb < b1; bb++) {
+            const Ahead ahead[] = {share_of(p.a + ab * p.a_block + (run.a + row + rows) * kBlock, next, bb - b0, b1 - b0),
+                                   share_of(b_rows(bb) + rows * kBlock, next, ab - a0, a1 - a0)};
+            add_tile(ab, bb, rows, a, kPacks ? b_panel(bb) : b_rows(bb), ahead);
+          }
         }
       }
     }
@@ -176,15 +170,21 @@ class TransposedPieces {
  private:
   int64_t b_pieces() const { return (blocks_of(product_.n) + kBBlocks - 1) / kBBlocks; }
 
-  void add_tile(int64_t ab, int64_t bb, int64_t rows, const N* a, const N* b) const {
+  // The part `index` of `parts` of so many rows of a block.
+  static Ahead share_of(const N* block, int64_t rows, int64_t index, int64_t parts) {
+    const int64_t first = rows * index / parts, end = rows * (index + 1) / parts;
+    return {block + first * kBlock, (end - first) * kBlock * int64_t(sizeof(N))};
+  }
+
+  void add_tile(int64_t ab, int64_t bb, int64_t rows, const N* a, const N* b, const Ahead (&ahead)[2]) const {
     const int64_t m = std::min(kBlock, product_.m - ab * kBlock), n = std::min(kBlock, product_.n - bb * kBlock);
     E* c = product_.c + ab * kBlock * product_.c_row + bb * kBlock;
     if (n == kBlock) {
-      table_.transposed_product(true, m, rows, a, b, c, product_.c_row);
+      table_.transposed_product({true, m, rows, a, b, c, product_.c_row, {ahead[0], ahead[1]}});
       return;
     }
     alignas(64) E tile[kBlock * kBlock];
-    table_.transposed_product(false, m, rows, a, b, tile, kBlock);
+    table_.transposed_product({false, m, rows, a, b, tile, kBlock, {ahead[0], ahead[1]}});
     for (int64_t i = 0; i < m; i++)
       for (int64_t j = 0; j < n; j++) c[i * product_.c_row + j] += tile[i * kBlock + j];
   }

@@ -1,5 +1,6 @@
 // The inner loops of matrix products for one instruction set, on vectors of two registers side by side.
 #pragma once
+#include <algorithm>
 #include <utility>
 
 #include "cpu/gemm_table.h"
@@ -23,6 +24,7 @@ constexpr int kTileRows = 8;
 constexpr int kTileRows = 4;
 #endif
 
+// To be written soon: into the first-level cache.
 DEEP_RNN_INLINE void prefetch(const void* line) {
 #if defined(__GNUC__)
   __builtin_prefetch(line, 1);
@@ -31,6 +33,39 @@ DEEP_RNN_INLINE void prefetch(const void* line) {
 #else
   (void)line;
 #endif
+}
+
+// To be read later: into the second-level cache.
+DEEP_RNN_INLINE void prefetch_later(const void* line) {
+#if defined(__GNUC__)
+  __builtin_prefetch(line, 0, 2);
+#elif defined(_MSC_VER) && defined(_M_X64)
+  _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T1);
+#else
+  (void)line;
+#endif
+}
+
+// Asks for memory, so many lines a step.
+class Prefetcher {
+ public:
+  Prefetcher(const Ahead& ahead, int64_t lines_per_step)
+      : line_(static_cast<const char*>(ahead.from)), end_(line_ + ahead.bytes), lines_per_step_(lines_per_step) {}
+
+  DEEP_RNN_INLINE void step() {
+    for (int64_t i = 0; i < lines_per_step_ && line_ < end_; i++, line_ += 64) prefetch_later(line_);
+  }
+  bool done() const { return line_ >= end_; }
+
+ private:
+  const char* line_;
+  const char* end_;
+  int64_t lines_per_step_;
+};
+
+// To ask for so many bytes in so many steps.
+constexpr int64_t lines_per_step(int64_t bytes, int64_t steps) {
+  return steps == 0 ? 0 : (bytes + 64 * steps - 1) / (64 * steps);
 }
 
 // Asks for a tile of C before the products that are added to it at last, so that these hide the way from memory.
@@ -62,12 +97,13 @@ DEEP_RNN_INLINE void add_products(Vec<Sum<N>> (&acc)[panels][rows][2], const N* 
 
 // C[rows][32] of each of `panels` neighbouring panels, from row `row` and panel `panel` on.
 template <class N, int rows, int panels>
-void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel) {
+void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, Prefetcher& later) {
   using E = Sum<N>;
   constexpr int lanes = Vec<E>::lanes, pair = kNumbersPerSlot<N>;
   DEEP_RNN_UNROLL
   for (int p = 0; p < panels; p++)
     prefetch_tile<E, rows>(product.c + (panel + p) * product.c_panel + row * product.c_row, product.c_row);
+  Prefetcher prefetcher = later;  // in registers
   for (int column = 0; column < kBlock; column += 2 * lanes) {
     const N* w = product.w + panel * product.w_panel + column * pair;
     Vec<E> acc[panels][rows][2];
@@ -79,6 +115,7 @@ void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel) {
     const N* a = product.a + row * kBlock;
     int64_t k = kBlock;
     for (; k <= product.k; k += kBlock, a += product.a_block) {
+      prefetcher.step();
       DEEP_RNN_UNROLL_4
       for (int i = 0; i < kBlock; i += pair, w += product.w_row) add_products<N, rows, panels>(acc, a + i, w, product.w_panel);
     }
@@ -105,31 +142,35 @@ void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel) {
       }
     }
   }
+  later = prefetcher;
 }
 
-// One tile of rows against every panel. Few rows take several panels at once, for enough independent sums.
+// One tile of rows against panels panel..end-1. Few rows take several panels at once, for enough independent sums.
 template <class N, int rows>
-void panel_row_tile(const PanelProduct<N>& product, int64_t row) {
+void panel_row_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, int64_t end, Prefetcher& later) {
   constexpr int pairs = rows <= 3 && rows * 2 <= kTileRows ? 2 : 1, most = rows == 1 ? 4 : pairs;
-  int64_t panel = 0;
-  for (; panel + most <= product.panels; panel += most) panel_tile<N, rows, most>(product, row, panel);
-  for (; panel + pairs <= product.panels; panel += pairs) panel_tile<N, rows, pairs>(product, row, panel);
-  for (; panel < product.panels; panel++) panel_tile<N, rows, 1>(product, row, panel);
+  for (; panel + most <= end; panel += most) panel_tile<N, rows, most>(product, row, panel, later);
+  for (; panel + pairs <= end; panel += pairs) panel_tile<N, rows, pairs>(product, row, panel, later);
+  for (; panel < end; panel++) panel_tile<N, rows, 1>(product, row, panel, later);
 }
 
+// In one iteration of the inner loop, which asks for memory once.
+constexpr int kSlotsTogether = 4;
+
 template <class N, int rows>
-void transposed_tile(bool accumulate, int64_t k, const N* a, const N* b, Sum<N>* c, int64_t c_row) {
+void transposed_tile(const TransposedTile<N>& tile, int64_t first, Prefetcher& later) {
   using E = Sum<N>;
   constexpr int lanes = Vec<E>::lanes, pair = kNumbersPerSlot<N>;
-  prefetch_tile<E, rows>(c, c_row);
+  E* const c = tile.c + first * tile.c_row;
+  prefetch_tile<E, rows>(c, tile.c_row);
+  Prefetcher prefetcher = later;  // in registers
   for (int column = 0; column < kBlock; column += 2 * lanes) {
     Vec<E> acc[rows][2];
     DEEP_RNN_UNROLL
     for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = broadcast(E(0));
-    const N* x = a;
-    const N* y = b + column * pair;
-    DEEP_RNN_UNROLL_4
-    for (int64_t j = 0; j < k; j += pair, x += kPanelRow<N>, y += kPanelRow<N>) {
+    const N* x = tile.a + first * pair;
+    const N* y = tile.b + column * pair;
+    const auto add_slot = [&] {
       const Slots<N> y0 = load_slots(y), y1 = load_slots(y + lanes * pair);
       DEEP_RNN_UNROLL
       for (int i = 0; i < rows; i++) {
@@ -137,21 +178,30 @@ void transposed_tile(bool accumulate, int64_t k, const N* a, const N* b, Sum<N>*
         acc[i][0] = multiply_add(v, y0, acc[i][0]);
         acc[i][1] = multiply_add(v, y1, acc[i][1]);
       }
+      x += kPanelRow<N>, y += kPanelRow<N>;
+    };
+    int64_t j = 0;
+    for (; j + kSlotsTogether * pair <= tile.k; j += kSlotsTogether * pair) {
+      prefetcher.step();
+      DEEP_RNN_UNROLL
+      for (int i = 0; i < kSlotsTogether; i++) add_slot();
     }
+    for (; j < tile.k; j += pair) add_slot();
     E* to = c + column;
     DEEP_RNN_UNROLL
-    for (int i = 0; i < rows; i++, to += c_row) {
-      store(to, accumulate ? load(to) + acc[i][0] : acc[i][0]);
-      store(to + lanes, accumulate ? load(to + lanes) + acc[i][1] : acc[i][1]);
+    for (int i = 0; i < rows; i++, to += tile.c_row) {
+      store(to, tile.accumulate ? load(to) + acc[i][0] : acc[i][0]);
+      store(to + lanes, tile.accumulate ? load(to + lanes) + acc[i][1] : acc[i][1]);
     }
   }
+  later = prefetcher;
 }
 
 // The functions for 1..kTileRows rows.
 template <class N>
 struct TileFunctions {
-  void (*panel[kTileRows])(const PanelProduct<N>&, int64_t row);
-  void (*transposed[kTileRows])(bool, int64_t, const N*, const N*, Sum<N>*, int64_t);
+  void (*panel[kTileRows])(const PanelProduct<N>&, int64_t row, int64_t panel, int64_t end, Prefetcher&);
+  void (*transposed[kTileRows])(const TransposedTile<N>&, int64_t first, Prefetcher&);
 };
 
 template <class N, int... below>
@@ -164,10 +214,12 @@ constexpr TileFunctions<N> tile_functions() {
   return tile_functions<N>(std::make_integer_sequence<int, kTileRows>());
 }
 
+constexpr int64_t tiles_of(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
+
 // Calls f(first, count) for the fewest tiles of nearly equal height.
 template <class F>
 DEEP_RNN_INLINE void for_row_tiles(int64_t rows, F f) {
-  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+  const int64_t tiles = tiles_of(rows);
   for (int64_t tile = 0, first = 0; tile < tiles; tile++) {
     const int64_t count = rows / tiles + (tile < rows % tiles ? 1 : 0);
     f(first, count);
@@ -175,17 +227,53 @@ DEEP_RNN_INLINE void for_row_tiles(int64_t rows, F f) {
   }
 }
 
+// How often a tile goes through all of k.
+template <class E>
+constexpr int kColumnPasses = int(kBlock) / (2 * Vec<E>::lanes);
+
+// Rows of a panel that stay in the second-level cache beside the next panel and A.
+constexpr int64_t kPanelChunk = 1024;
+
 template <class N>
 void panel_product(const PanelProduct<N>& product) {
   static constexpr TileFunctions<N> functions = tile_functions<N>();
-  for_row_tiles(product.rows, [&](int64_t first, int64_t count) { functions.panel[count - 1](product, first); });
+  PanelProduct<N> chunk = product;
+  for (int64_t k = 0; k == 0 || k < product.k; k += kPanelChunk) {
+    chunk.k = std::min(kPanelChunk, product.k - k);
+    chunk.a = product.a + k / kBlock * product.a_block;
+    chunk.w = product.w + k / kNumbersPerSlot<N> * product.w_row;
+    if (product.far) {
+      const int64_t bytes = panel_size<N>(chunk.k) * int64_t(sizeof(N));
+      const int64_t lines = lines_per_step(bytes, tiles_of(product.rows) * kColumnPasses<Sum<N>> * (chunk.k / kBlock));
+      for (int64_t panel = 0; panel < product.panels; panel++) {
+        const N* next = product.next_w;
+        if (panel + 1 < product.panels) {
+          next = chunk.w + (panel + 1) * product.w_panel;
+        } else if (k + kPanelChunk < product.k) {
+          next = product.w + (k + kPanelChunk) / kNumbersPerSlot<N> * product.w_row;
+        }
+        Prefetcher later({next, next ? bytes : 0}, lines);
+        for_row_tiles(product.rows,
+                      [&](int64_t first, int64_t count) { functions.panel[count - 1](chunk, first, panel, panel + 1, later); });
+      }
+    } else {
+      Prefetcher later({}, 0);
+      for_row_tiles(product.rows,
+                    [&](int64_t first, int64_t count) { functions.panel[count - 1](chunk, first, 0, product.panels, later); });
+    }
+    chunk.init = Init::accumulate;
+  }
 }
 
 template <class N>
-void transposed_product(bool accumulate, int64_t rows, int64_t k, const N* a, const N* b, Sum<N>* c, int64_t c_row) {
+void transposed_product(const TransposedTile<N>& tile) {
   static constexpr TileFunctions<N> functions = tile_functions<N>();
-  for_row_tiles(rows, [&](int64_t first, int64_t count) {
-    functions.transposed[count - 1](accumulate, k, a + first * kNumbersPerSlot<N>, b, c + first * c_row, c_row);
+  const int64_t tiles = tiles_of(tile.rows), slots = tile.k / kNumbersPerSlot<N>;
+  const int64_t lines =
+      lines_per_step(tile.ahead[0].bytes + tile.ahead[1].bytes, tiles * kColumnPasses<Sum<N>> * (slots / kSlotsTogether));
+  Prefetcher later[] = {Prefetcher(tile.ahead[0], lines), Prefetcher(tile.ahead[1], lines)};
+  for_row_tiles(tile.rows, [&](int64_t first, int64_t count) {
+    functions.transposed[count - 1](tile, first, later[later[0].done() ? 1 : 0]);
   });
 }
 

@@ -27,6 +27,13 @@ constexpr int64_t panel_size(int64_t k) {
 
 enum class Init { zero, accumulate, bias };
 
+// Memory that the next product takes: it is asked for bit by bit during this one, so that nobody waits for it. Only ever a
+// wish: it may be empty, and may point anywhere.
+struct Ahead {
+  const void* from = nullptr;
+  int64_t bytes = 0;
+};
+
 // C[rows][32 panels] = init + A[rows][k] W[k][32 panels].
 template <class N>
 struct PanelProduct {
@@ -40,6 +47,21 @@ struct PanelProduct {
   int64_t bias_panel;
   Sum<N>* c;  // [panels][rows][32]
   int64_t c_panel, c_row;
+  // Whether the weights are too many to stay near: then they come from memory once for all rows, each panel while the one
+  // before is at work, and next_w is the panel that follows the last one, or null.
+  bool far;
+  const N* next_w;
+};
+
+// C[rows][32] (+)= A[k][rows of 32]ᵀ B[k][32], rows <= 32.
+template <class N>
+struct TransposedTile {
+  bool accumulate;
+  int64_t rows, k;
+  const N *a, *b;  // panels of k rows
+  Sum<N>* c;
+  int64_t c_row;
+  Ahead ahead[2];
 };
 
 template <class N>
@@ -50,8 +72,7 @@ struct GemmTable {
 
   // Every element of C is one sum in the order of k, whatever the tile it belongs to.
   void (*panel_product)(const PanelProduct<N>& product);
-  // C[rows][32] (+)= A[k][rows of 32]ᵀ B[k][32], rows <= 32; A and B as panels of k rows.
-  void (*transposed_product)(bool accumulate, int64_t rows, int64_t k, const N* a, const N* b, E* c, int64_t c_row);
+  void (*transposed_product)(const TransposedTile<N>& tile);
 
   // panel[rows][32] = source[rows][columns], zeros beyond columns <= 32 and in the last slot.
   void (*pack_panel)(int64_t rows, int64_t columns, const E* source, int64_t source_row, N* panel);

@@ -214,7 +214,7 @@ class Backward {
     product.c = dh_ + part.output_begin * shape_.state_block + row * kBlock;
     product.c_panel = shape_.state_block;
     product.c_row = kBlock;
-    product_by_panels(gemm_, product);
+    repeated_product(gemm_, product);
   }
 
   void step(int64_t direction, int64_t t, const LayerState<N>& state, E* dy, const StepPart& part) {
@@ -258,7 +258,7 @@ class Backward {
     product.c = dhidden_ + part.unit_begin * shape_.state_block + row * kBlock;
     product.c_panel = shape_.state_block;
     product.c_row = kBlock;
-    product_by_panels(gemm_, product);
+    repeated_product(gemm_, product);
   }
 
   void units(int64_t block, const RowRun& run, int64_t direction, int64_t t, const LayerState<N>& state, E* dy) {

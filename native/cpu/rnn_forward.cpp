@@ -132,9 +132,9 @@ class Forward {
         pack_gate(gemm_, params.weight_ih, I, source * width, width, shape_.order.input_gate, panel,
                   input_panels_ + panel * input_panel_size(layer) + source * panel_size<N>(width));
     };
-    const auto pack_recurrent = [&](int64_t panel) {
-      pack_gate(gemm_, params.weight_hh, O, 0, O, shape_.order.recurrent_gate, panel,
-                recurrent_panels_ + panel * recurrent_panel_);
+    const auto pack_recurrent = [&](int64_t item) {
+      pack_gate(gemm_, params.weight_hh, O, 0, O, shape_.order.recurrent_gate, shape_.panel_by_units(item),
+                recurrent_panels_ + item * recurrent_panel_);
     };
     const auto pack_projection = [&](int64_t panel) {
       gemm_.pack_transposed_panel(std::min(kBlock, O - panel * kBlock), H, params.weight_hr + panel * kBlock * H, H,
@@ -145,7 +145,7 @@ class Forward {
     team_.share(thread, lists, 5, [&](int list, int64_t item) {
       switch (list) {
         case 0:
-          return pack_recurrent(shape_.panel_by_units(item));
+          return pack_recurrent(item);
         case 1:
           return pack_input(shape_.panel_by_units(item));
         case 2:
@@ -229,14 +229,17 @@ class Forward {
   void step(int64_t direction, int64_t t, const LayerState<N>& state, const StepPart& part) {
     RowRun runs[2];
     const int count = rows_.step_runs(direction, t, part.row_begin, part.row_end, runs);
-    for (int i = 0; i < count; i++)
+    const int64_t panels = shape_.gates * (part.unit_end - part.unit_begin);
+    for (int i = 0; i < count; i++) {
+      const bool far = weights_are_far<N>(panels, desc_.output_size(), runs[i].count);
       for (int64_t block = part.unit_begin; block < part.unit_end; block++) {
-        if (cached_panels<N>(desc_.output_size()) >= shape_.gates) {
-          for_tiles(runs[i], [&](const RowRun& tile) { units(block, tile, state); });
+        if (far) {
+          units(block, runs[i], state, weights_of(block + 1 < part.unit_end ? block + 1 : part.unit_begin));
         } else {
-          units(block, runs[i], state);
+          for_tiles(runs[i], [&](const RowRun& tile) { units(block, tile, state, nullptr); });
         }
       }
+    }
     if (part.waits) team_.barrier();
     if (!shape_.projects()) return;
     for (int i = 0; i < count; i++) project(runs[i], state, part);
@@ -253,9 +256,12 @@ class Forward {
     }
   }
 
-  // The recurrent product of 32 units' gates, then the cell while they are in the first-level cache; in the second where the
-  // weights of all gates would not stay there for the next tile of rows.
-  void units(int64_t block, const RowRun& tile, const LayerState<N>& state) {
+  // Of all gates of 32 units.
+  const N* weights_of(int64_t block) const { return recurrent_panels_ + block * shape_.gates * recurrent_panel_; }
+
+  // The recurrent product of 32 units' gates, then the cell while they are in the first-level cache, or in the second where
+  // weights are far. next_weights: in that case those which come next, else null.
+  void units(int64_t block, const RowRun& rows, const LayerState<N>& state, const N* next_weights) {
     const GateOrder& order = shape_.order;
     const int64_t O = desc_.output_size(), between_gates = shape_.unit_blocks * shape_.block;
     const auto at = [&](auto* matrix, int64_t row) { return matrix ? matrix + block * shape_.block + row * kBlock : nullptr; };
@@ -263,35 +269,37 @@ class Forward {
       if (gates == 0) return;
       PanelProduct<N> product{};
       product.init = init;
-      product.rows = tile.count;
+      product.rows = rows.count;
       product.panels = gates;
       product.k = O;
-      product.a = state.h_operand + tile.b * kBlock;
+      product.a = state.h_operand + rows.b * kBlock;
       product.a_block = shape_.block;
-      product.w = recurrent_panels_ + (first * shape_.unit_blocks + block) * recurrent_panel_;
-      product.w_panel = shape_.unit_blocks * recurrent_panel_;
+      product.w = weights_of(block) + first * recurrent_panel_;
+      product.w_panel = recurrent_panel_;
       product.w_row = kPanelRow<N>;
       product.bias = bias_ + ((order.first_recurrent + first) * shape_.unit_blocks + block) * kBlock;
       product.bias_panel = shape_.unit_blocks * kBlock;
-      product.c = at(state.gates, tile.a) + (order.first_recurrent + first) * between_gates;
+      product.c = at(state.gates, rows.a) + (order.first_recurrent + first) * between_gates;
       product.c_panel = between_gates;
       product.c_row = kBlock;
-      product_by_panels(gemm_, product);
+      product.far = next_weights != nullptr;
+      product.next_w = first + gates < shape_.gates ? product.w + gates * recurrent_panel_ : next_weights;
+      gemm_.panel_product(product);
     };
     product(0, order.shared, Init::accumulate);
     product(order.shared, shape_.gates - order.shared, Init::bias);
 
     CellTile<N> cell{};
-    cell.count = tile.count * kBlock;
-    for (int i = 0; i < order.positions; i++) cell.gates[i] = at(state.gates, tile.a) + i * between_gates;
-    cell.c_prev = at(state.c, tile.b);
-    cell.c = at(state.c, tile.a);
+    cell.count = rows.count * kBlock;
+    for (int i = 0; i < order.positions; i++) cell.gates[i] = at(state.gates, rows.a) + i * between_gates;
+    cell.c_prev = at(state.c, rows.b);
+    cell.c = at(state.c, rows.a);
     if (shape_.projects()) {
-      cell.h_operand = at(state.hidden, tile.a);
+      cell.h_operand = at(state.hidden, rows.a);
     } else {
-      cell.h_prev = at(state.h, tile.b);
-      cell.h = at(state.h, tile.a);
-      cell.h_operand = at(state.h_operand, tile.a);
+      cell.h_prev = at(state.h, rows.b);
+      cell.h = at(state.h, rows.a);
+      cell.h_operand = at(state.h_operand, rows.a);
     }
     cell.clip = E(desc_.clip);
     cell_(cell);
@@ -311,7 +319,7 @@ class Forward {
     product.c = state.h + part.output_begin * shape_.block + run.a * kBlock;
     product.c_panel = shape_.block;
     product.c_row = kBlock;
-    product_by_panels(gemm_, product);
+    repeated_product(gemm_, product);
     if constexpr (kRounds<N>) {
       for (int64_t block = part.output_begin; block < part.output_end; block++) {
         const int64_t at = block * shape_.block + run.a * kBlock;
@@ -373,7 +381,7 @@ class Forward {
   int32_t* tokens_ = nullptr;       // [rows]
   E* token_panels_ = nullptr;       // [gates][unit_blocks][I][32]: rows that tokens pick are not rounded
   N* input_panels_;                 // [gates][unit_blocks][sources][panel of a source's width]
-  N* recurrent_panels_;             // [gates][unit_blocks][panel of O]
+  N* recurrent_panels_;             // [unit_blocks][gates][panel of O]
   N* projection_panels_ = nullptr;  // [output_blocks][panel of H]
   E* bias_;                         // [positions][unit_blocks][32]
 };

@@ -81,6 +81,8 @@ struct GemmTable {
   // panel[rows][32] = x[rows][32], a column block; zeros in the last slot.
   void (*panel_from_block)(int64_t rows, const N* x, N* panel);
 
+  // Asks for x, which is read soon, all at once.
+  void (*fetch)(int64_t count, const N* x);
   // y[i] += x[i].
   void (*add)(int64_t count, const N* x, E* y);
   // to[i] = from[i], rounded.

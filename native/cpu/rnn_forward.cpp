@@ -232,6 +232,9 @@ class Forward {
     const int64_t panels = shape_.gates * (part.unit_end - part.unit_begin);
     for (int i = 0; i < count; i++) {
       const bool far = weights_are_far<N>(panels, desc_.output_size(), runs[i].count);
+      if (part.waits)
+        fetch_from_others(gemm_, state.h_operand + runs[i].b * kBlock, shape_.block, shape_.output_blocks, part.output_begin,
+                          part.output_end, runs[i].count);
       for (int64_t block = part.unit_begin; block < part.unit_end; block++) {
         if (far) {
           units(block, runs[i], state, weights_of(block + 1 < part.unit_end ? block + 1 : part.unit_begin));
@@ -306,6 +309,9 @@ class Forward {
   }
 
   void project(const RowRun& run, const LayerState<N>& state, const StepPart& part) {
+    if (part.waits)
+      fetch_from_others(gemm_, state.hidden + run.a * kBlock, shape_.block, shape_.unit_blocks, part.unit_begin, part.unit_end,
+                        run.count);
     PanelProduct<N> product{};
     product.init = Init::zero;
     product.rows = run.count;

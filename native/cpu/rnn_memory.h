@@ -121,6 +121,15 @@ struct StepPart {
   int64_t unit_begin = 0, unit_end = 0, output_begin = 0, output_end = 0, row_begin = 0, row_end = 0;
 };
 
+// After a barrier: asks for so many rows of the blocks that other threads wrote, all but begin..end-1. A line takes long from
+// core to core, and products would wait for one after the other. matrix: [blocks][rows][32], blocks `block` apart.
+template <class N>
+void fetch_from_others(const GemmTable<N>& gemm, const N* matrix, int64_t block, int64_t blocks, int64_t begin, int64_t end,
+                       int64_t rows) {
+  for (int64_t i = 0; i < blocks; i++)
+    if (i < begin || i >= end) gemm.fetch(rows * kBlock, matrix + i * block);
+}
+
 inline int64_t macs_per_step(const RnnShape& shape) {
   return shape.gates * shape.desc.hidden_size * shape.desc.output_size() * shape.batch;
 }

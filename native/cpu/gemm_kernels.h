@@ -24,34 +24,15 @@ constexpr int kTileRows = 8;
 constexpr int kTileRows = 4;
 #endif
 
-// To be written soon: into the first-level cache.
+enum class Prefetch { to_write, to_read, later };
+
+// Into the first-level cache, or for later into the second.
+template <Prefetch how>
 DEEP_RNN_INLINE void prefetch(const void* line) {
 #if defined(__GNUC__)
-  __builtin_prefetch(line, 1);
+  __builtin_prefetch(line, how == Prefetch::to_write ? 1 : 0, how == Prefetch::later ? 2 : 3);
 #elif defined(_MSC_VER) && defined(_M_X64)
-  _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T0);
-#else
-  (void)line;
-#endif
-}
-
-// To be read soon: likewise.
-DEEP_RNN_INLINE void prefetch_soon(const void* line) {
-#if defined(__GNUC__)
-  __builtin_prefetch(line, 0, 3);
-#elif defined(_MSC_VER) && defined(_M_X64)
-  _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T0);
-#else
-  (void)line;
-#endif
-}
-
-// To be read later: into the second-level cache.
-DEEP_RNN_INLINE void prefetch_later(const void* line) {
-#if defined(__GNUC__)
-  __builtin_prefetch(line, 0, 2);
-#elif defined(_MSC_VER) && defined(_M_X64)
-  _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T1);
+  _mm_prefetch(static_cast<const char*>(line), how == Prefetch::later ? _MM_HINT_T1 : _MM_HINT_T0);
 #else
   (void)line;
 #endif
@@ -60,7 +41,7 @@ DEEP_RNN_INLINE void prefetch_later(const void* line) {
 template <class N>
 void fetch(int64_t count, const N* x) {
   const char* const begin = reinterpret_cast<const char*>(x);
-  for (int64_t line = 0; line < count * int64_t(sizeof(N)); line += 64) prefetch_soon(begin + line);
+  for (int64_t line = 0; line < count * int64_t(sizeof(N)); line += 64) prefetch<Prefetch::to_read>(begin + line);
 }
 
 // Asks for memory, so many lines a step.
@@ -70,7 +51,7 @@ class Prefetcher {
       : line_(static_cast<const char*>(ahead.from)), end_(line_ + ahead.bytes), lines_per_step_(lines_per_step) {}
 
   DEEP_RNN_INLINE void step() {
-    for (int64_t i = 0; i < lines_per_step_ && line_ < end_; i++, line_ += 64) prefetch_later(line_);
+    for (int64_t i = 0; i < lines_per_step_ && line_ < end_; i++, line_ += 64) prefetch<Prefetch::later>(line_);
   }
   bool done() const { return line_ >= end_; }
 
@@ -92,7 +73,7 @@ DEEP_RNN_INLINE void prefetch_tile(const E* c, int64_t c_row) {
   DEEP_RNN_UNROLL
   for (int i = 0; i < rows; i++) {
     DEEP_RNN_UNROLL
-    for (int j = 0; j < kBlock; j += line) prefetch(c + i * c_row + j);
+    for (int j = 0; j < kBlock; j += line) prefetch<Prefetch::to_write>(c + i * c_row + j);
   }
 }
 

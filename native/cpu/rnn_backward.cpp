@@ -211,13 +211,13 @@ class Backward {
     product.w = recurrent_panels_ + part.output_begin * gate_rows_ * kBlock;
     product.w_panel = gate_rows_ * kBlock;
     product.w_row = kPanelRow<N>;
+    product.c = dh_ + part.output_begin * shape_.state_block + row * kBlock;
+    product.c_panel = shape_.state_block;
+    product.c_row = kBlock;
     if (part.waits)
       for (int64_t i = 0; i < shape_.gates; i++)
         fetch_from_others(gemm_, product.a + i * shape_.unit_blocks * shape_.block, shape_.block, shape_.unit_blocks,
                           part.unit_begin, part.unit_end, product.rows);
-    product.c = dh_ + part.output_begin * shape_.state_block + row * kBlock;
-    product.c_panel = shape_.state_block;
-    product.c_row = kBlock;
     repeated_product(gemm_, product);
   }
 
@@ -259,11 +259,11 @@ class Backward {
     product.w = projection_panels_ + part.unit_begin * panel_size<N>(desc_.proj_size);
     product.w_panel = panel_size<N>(desc_.proj_size);
     product.w_row = kPanelRow<N>;
-    if (part.waits)
-      fetch_from_others(gemm_, product.a, shape_.block, shape_.output_blocks, part.output_begin, part.output_end, product.rows);
     product.c = dhidden_ + part.unit_begin * shape_.state_block + row * kBlock;
     product.c_panel = shape_.state_block;
     product.c_row = kBlock;
+    if (part.waits)
+      fetch_from_others(gemm_, product.a, shape_.block, shape_.output_blocks, part.output_begin, part.output_end, product.rows);
     repeated_product(gemm_, product);
   }
 

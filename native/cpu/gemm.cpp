@@ -7,7 +7,7 @@ namespace deep_rnn::cpu {
 namespace {
 
 // Up to so many rows, B is read where it lies: packing it would cost more than it saves.
-constexpr int64_t kFewRows = 16;
+constexpr int64_t kFewRows = 32;
 // Up to so many rows, Bᵀ is multiplied as dot products.
 constexpr int64_t kDotRows = 4;
 

@@ -27,8 +27,7 @@ class Generator {
         shape_(shape),
         rnn_(shape.desc),
         desc_(desc),
-        args_(args),
-        sampler_(desc, carver) {
+        args_(args) {
     const int64_t padded = shape.unit_blocks * kBlock, panels = shape.gates * shape.unit_blocks;
     for (int64_t layer = 0; layer < rnn_.layers; layer++) {
       Layer of_layer{};
@@ -48,16 +47,20 @@ class Generator {
       layers_.push_back(of_layer);
     }
     const int64_t O = rnn_.output_size(), V_blocks = blocks_of(desc.vocabulary);
-    if (rnn_.input_mode == InputMode::skip) {
-      skip_input_ = carver.array<E>(padded);
-    } else {
-      x_ = carver.array<N>(blocks_of(rnn_.input_size) * kBlock);
-    }
     gates_ = carver.array<E>(shape.order.positions * padded);
+    recurrent_ = carver.array<E>(shape.order.shared * padded);
     hidden_ = carver.array<N>(padded);
     head_panels_ = carver.array<E>(V_blocks * panel_size<E>(O));
     head_bias_ = carver.array<E>(V_blocks * kBlock);
-    logits_ = carver.array<E>(V_blocks * kBlock);
+    for (int thread = 0; thread < team_.size(); thread++) {
+      Own own{Sampler<E>(desc, carver), nullptr, nullptr, carver.array<E>(V_blocks * kBlock)};
+      if (rnn_.input_mode == InputMode::skip) {
+        own.skip_input = carver.array<E>(padded);
+      } else {
+        own.x = carver.array<N>(blocks_of(rnn_.input_size) * kBlock);
+      }
+      own_.push_back(own);
+    }
   }
 
   // Each of these by every member of the team.
@@ -65,6 +68,7 @@ class Generator {
   void pack(int thread) {
     for (int64_t layer = 0; layer < rnn_.layers; layer++) pack(thread, layer);
     pack_head(thread);
+    recurrent_sums(layers_[0], layers_[0].states[0].h_operand, StepPart(shape_, thread, {team_.size(), false}));
   }
 
   // Feeds the tokens begin..end-1 of the prefix.
@@ -77,11 +81,11 @@ class Generator {
   void draw(int thread, const Sharing& sharing, int64_t begin, int64_t end) {
     const StepPart part(shape_, thread, sharing);
     for (int64_t drawn = begin; drawn < end; drawn++) {
-      head(thread, sharing.members, desc_.prefix + drawn);
-      if (thread == 0) args_.tokens[drawn] = sampler_.draw(logits_, drawn);
-      team_.barrier();
+      // Every thread draws the same one for itself, which is sooner than to be told.
+      const int32_t token = own_[size_t(thread)].sampler.draw(logits(thread, sharing.members, desc_.prefix + drawn), drawn);
+      if (thread == 0) args_.tokens[drawn] = token;
       // The last token is left to the caller, who begins with it to go on.
-      if (drawn + 1 < desc_.length) feed(thread, desc_.prefix + drawn, args_.tokens[drawn], part);
+      if (drawn + 1 < desc_.length) feed(thread, desc_.prefix + drawn, token, part);
     }
   }
 
@@ -109,6 +113,14 @@ class Generator {
     E* bias;               // [positions][unit_blocks][32]
     State states[2];       // before a step and after it, by turns
     E* c;                  // [H]
+  };
+
+  // Of one thread.
+  struct Own {
+    Sampler<E> sampler;
+    N* x;           // [I]
+    E* skip_input;  // [I], of input that no product takes
+    E* logits;      // [V]
   };
 
   bool takes_tokens() const { return desc_.embedding_size == 0; }
@@ -177,41 +189,44 @@ class Generator {
     gemm.panel_product(product);
   }
 
-  // Token number `fed` through all layers.
+  // Token number `fed` through all layers. The recurrent sums of the first layer are there already; those of any other are made
+  // while the threads wait for each other after the layer below, and after the last layer those of the next token's first one.
   void feed(int thread, int64_t fed, int32_t token, const StepPart& part) {
-    const int64_t H = rnn_.hidden_size;
-    if (!takes_tokens()) {
-      if (thread == 0) take_embedding(static_cast<const E*>(args_.embedding) + token * rnn_.input_size);
-      team_.barrier();
-    }
+    const Own& own = own_[size_t(thread)];
+    if (!takes_tokens()) take_embedding(own, static_cast<const E*>(args_.embedding) + token * rnn_.input_size);
     for (int64_t i = 0; i < rnn_.layers; i++) {
       const Layer& layer = layers_[size_t(i)];
       const State &before = layer.states[fed % 2], &after = layer.states[(fed + 1) % 2];
       if (layer.token_panels) {
         token_gates(layer, token, part);
       } else if (layer.input_panels) {
-        input_gates(layer, i == 0 ? x_ : layers_[size_t(i - 1)].states[(fed + 1) % 2].h_operand, rnn_.layer_input_size(i),
+        input_gates(layer, i == 0 ? own.x : layers_[size_t(i - 1)].states[(fed + 1) % 2].h_operand, rnn_.layer_input_size(i),
                     part);
       } else {
-        skip_gates(layer, part);
+        skip_gates(layer, own.skip_input, part);
       }
-      recurrent_gates(layer, before.h_operand, part);
       cells(layer, before, after, part);
-      team_.barrier();
-      if (!shape_.projects()) continue;
-      const int64_t begin = part.output_begin, blocks = part.output_end - begin;
-      product(gemm_, Init::zero, blocks, H, hidden_, layer.projection_panels + begin * panel_size<N>(H), nullptr,
-              after.h + begin * kBlock);
-      if constexpr (kRounds<N>) gemm_.round(blocks * kBlock, after.h + begin * kBlock, after.h_operand + begin * kBlock);
-      team_.barrier();
+      if (shape_.projects()) {
+        team_.barrier();
+        project(layer, after, part);
+      }
+      const uint32_t phase = team_.arrive();
+      const bool last = i + 1 == rnn_.layers;
+      if (rnn_.layers == 1) team_.await(phase);  // the next sums are of what the others just wrote
+      const Layer& next = layers_[size_t(last ? 0 : i + 1)];
+      recurrent_sums(next, next.states[(fed + last) % 2].h_operand, part);
+      team_.await(phase);
+      fetch_from_others(exact_gemm_, after.h, kBlock, shape_.output_blocks, part.output_begin, part.output_end, 1);
+      if constexpr (kRounds<N>)
+        fetch_from_others(gemm_, after.h_operand, kBlock, shape_.output_blocks, part.output_begin, part.output_end, 1);
     }
   }
 
-  void take_embedding(const E* row) {
-    if (skip_input_) {
-      row_to_blocks(rnn_.input_size, row, skip_input_, kBlock);
+  void take_embedding(const Own& own, const E* row) {
+    if (own.skip_input) {
+      row_to_blocks(rnn_.input_size, row, own.skip_input, kBlock);
     } else {
-      row_to_blocks(rnn_.input_size, row, x_, kBlock);
+      row_to_blocks(rnn_.input_size, row, own.x, kBlock);
     }
   }
 
@@ -233,29 +248,43 @@ class Generator {
     }
   }
 
-  void skip_gates(const Layer& layer, const StepPart& part) {
+  void skip_gates(const Layer& layer, const E* input, const StepPart& part) {
     for (int64_t i = 0; i < shape_.gates; i++) {
       const int64_t first = (i * shape_.unit_blocks + part.unit_begin) * kBlock;
       const int64_t count = (part.unit_end - part.unit_begin) * kBlock;
       std::copy_n(layer.bias + first, count, gates_ + first);
-      exact_gemm_.add(count, skip_input_ + part.unit_begin * kBlock, gates_ + first);
+      exact_gemm_.add(count, input + part.unit_begin * kBlock, gates_ + first);
     }
   }
 
-  void recurrent_gates(const Layer& layer, const N* before, const StepPart& part) {
+  // The part of the gates' sums that comes from h: of gates that take input too apart, of others where they belong.
+  void recurrent_sums(const Layer& layer, const N* h, const StepPart& part) {
     const int64_t O = rnn_.output_size();
     for (int64_t i = 0; i < shape_.gates; i++) {
       const int64_t weight = i * shape_.unit_blocks + part.unit_begin;
       const int64_t position = weight + shape_.order.first_recurrent * shape_.unit_blocks;
-      product(gemm_, i < shape_.order.shared ? Init::accumulate : Init::bias, part.unit_end - part.unit_begin, O, before,
-              layer.recurrent_panels + weight * panel_size<N>(O), layer.bias + position * kBlock, gates_ + position * kBlock);
+      const bool apart = i < shape_.order.shared;
+      product(gemm_, apart ? Init::zero : Init::bias, part.unit_end - part.unit_begin, O, h,
+              layer.recurrent_panels + weight * panel_size<N>(O), layer.bias + position * kBlock,
+              apart ? recurrent_ + weight * kBlock : gates_ + position * kBlock);
     }
   }
 
+  void project(const Layer& layer, const State& after, const StepPart& part) {
+    const int64_t H = rnn_.hidden_size, begin = part.output_begin, blocks = part.output_end - begin;
+    product(gemm_, Init::zero, blocks, H, hidden_, layer.projection_panels + begin * panel_size<N>(H), nullptr,
+            after.h + begin * kBlock);
+    if constexpr (kRounds<N>) gemm_.round(blocks * kBlock, after.h + begin * kBlock, after.h_operand + begin * kBlock);
+  }
+
   void cells(const Layer& layer, const State& before, const State& after, const StepPart& part) {
-    const int64_t first = part.unit_begin * kBlock;
+    const int64_t first = part.unit_begin * kBlock, count = part.unit_end * kBlock - first;
+    for (int64_t i = 0; i < shape_.order.shared; i++) {
+      const int64_t at = i * shape_.unit_blocks * kBlock + first;
+      exact_gemm_.add(count, recurrent_ + at, gates_ + shape_.order.first_recurrent * shape_.unit_blocks * kBlock + at);
+    }
     CellTile<N> cell{};
-    cell.count = part.unit_end * kBlock - first;
+    cell.count = count;
     for (int i = 0; i < shape_.order.positions; i++) cell.gates[i] = gates_ + i * shape_.unit_blocks * kBlock + first;
     if (layer.c) cell.c_prev = cell.c = layer.c + first;
     if (shape_.projects()) {
@@ -269,14 +298,29 @@ class Generator {
     cell_(cell);
   }
 
-  void head(int thread, int members, int64_t fed) {
-    const int64_t O = rnn_.output_size(), blocks = blocks_of(desc_.vocabulary);
-    const int64_t begin = blocks * thread / members, end = blocks * (thread + 1) / members;
+  // Of the token after number `fed`, for one member to read.
+  const E* logits(int thread, int members, int64_t fed) {
+    const int64_t blocks = blocks_of(desc_.vocabulary);
     const E* const h = layers_.back().states[fed % 2].h;
-    product(exact_gemm_, Init::bias, end - begin, O, h, head_panels_ + begin * panel_size<E>(O), head_bias_ + begin * kBlock,
-            logits_ + begin * kBlock);
+    if (blocks * kBlock * rnn_.output_size() <= kHeadMacsAlone) {
+      E* const all = own_[size_t(thread)].logits;
+      head(0, blocks, h, all);
+      return all;
+    }
+    E* const shared = own_[0].logits;
+    head(blocks * thread / members, blocks * (thread + 1) / members, h, shared);
     team_.barrier();
+    return shared;
   }
+
+  void head(int64_t begin, int64_t end, const E* h, E* logits) const {
+    const int64_t O = rnn_.output_size();
+    product(exact_gemm_, Init::bias, end - begin, O, h, head_panels_ + begin * panel_size<E>(O), head_bias_ + begin * kBlock,
+            logits + begin * kBlock);
+  }
+
+  // Multiply-adds of a head that takes every thread less time than to share it.
+  static constexpr int64_t kHeadMacsAlone = 32'768;
 
   Team& team_;
   const GemmTable<N>& gemm_;
@@ -287,15 +331,13 @@ class Generator {
   const RnnDesc& rnn_;
   const GenerateDesc& desc_;
   const GenerateArgs& args_;
-  Sampler<E> sampler_;
   std::vector<Layer> layers_;
-  N* x_ = nullptr;           // [I]
-  E* skip_input_ = nullptr;  // [I], of input that no product takes
-  E* gates_;                 // [positions][H]
-  N* hidden_;                // [H]: h before its projection
-  E* head_panels_;           // [blocks_of(V)][panel of O]
-  E* head_bias_;             // [V]
-  E* logits_;                // [V]
+  std::vector<Own> own_;
+  E* gates_;        // [positions][H]
+  E* recurrent_;    // [shared][H]
+  N* hidden_;       // [H]: h before its projection
+  E* head_panels_;  // [blocks_of(V)][panel of O]
+  E* head_bias_;    // [V]
 };
 
 template <class N>

@@ -1,5 +1,5 @@
-// The team: every member runs, barriers order memory, items are taken once (by all members or by those who are awake), sleeping
-// members wake.
+// The team: every member runs, barriers (in one piece or in two) order memory, items are taken once (by all members or by those
+// who are awake), sleeping members wake.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -30,7 +30,9 @@ int main() {
         next[size_t(thread)] = std::accumulate(values.begin(), values.end(), int64_t(0));
         team.barrier();
         values[size_t(thread)] = next[size_t(thread)] % 1000003;
-        team.barrier();
+        const uint32_t arrived = team.arrive();
+        next[size_t(thread)] = 0;
+        team.await(arrived);
       }
     });
     int64_t expected = 1;

@@ -52,11 +52,12 @@ bool weights_are_far(int64_t panels, int64_t k, int64_t rows) {
   return rows > 3 && panels * panel_size<N>(k) * int64_t(sizeof(N)) > kNearWeightBytes;
 }
 
-// A panel product by one thread that will take the same weights again.
+// A panel product by one thread that will take the same weights again, and meets these rows for the first time.
 template <class N>
 void repeated_product(const GemmTable<N>& table, PanelProduct<N> product) {
   product.far = product.w_row == kPanelRow<N> && weights_are_far<N>(product.panels, product.k, product.rows);
   product.next_w = product.w;
+  product.fetches_rows = true;
   table.panel_product(product);
 }
 

@@ -77,6 +77,18 @@ DEEP_RNN_INLINE void prefetch_tile(const E* c, int64_t c_row) {
   }
 }
 
+// A tile of rows with more bytes than this doesn't stay in the first-level cache beside weights.
+constexpr int64_t kNearRowBytes = 20 * 1024;
+
+// How many blocks before its turn a tile asks for a block of its rows. These lie far apart, which hardware does not foresee.
+constexpr int64_t kBlocksAhead = 4;
+
+template <class N, int rows>
+DEEP_RNN_INLINE void prefetch_rows(const N* a) {
+  DEEP_RNN_UNROLL
+  for (int i = 0; i < rows * kBlock; i += 64 / int(sizeof(N))) prefetch<Prefetch::to_read>(a + i);
+}
+
 // acc[panel][row] += A[row] W[panel] for one slot.
 template <class N, int rows, int panels>
 DEEP_RNN_INLINE void add_products(Vec<Sum<N>> (&acc)[panels][rows][2], const N* a, const N* w, int64_t w_panel) {
@@ -93,9 +105,9 @@ DEEP_RNN_INLINE void add_products(Vec<Sum<N>> (&acc)[panels][rows][2], const N* 
   }
 }
 
-// C[rows][32] of each of `panels` neighbouring panels, from row `row` and panel `panel` on.
+// C[rows][32] of each of `panels` neighbouring panels, from row `row` and panel `panel` on. fetches_rows: whether to ask for A.
 template <class N, int rows, int panels>
-void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, Prefetcher& later) {
+void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, bool fetches_rows, Prefetcher& later) {
   using E = Sum<N>;
   constexpr int lanes = Vec<E>::lanes, pair = kNumbersPerSlot<N>;
   DEEP_RNN_UNROLL
@@ -114,6 +126,7 @@ void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, Pref
     int64_t k = kBlock;
     for (; k <= product.k; k += kBlock, a += product.a_block) {
       prefetcher.step();
+      if (fetches_rows && column == 0) prefetch_rows<N, rows>(a + kBlocksAhead * product.a_block);
       DEEP_RNN_UNROLL_4
       for (int i = 0; i < kBlock; i += pair, w += product.w_row) add_products<N, rows, panels>(acc, a + i, w, product.w_panel);
     }
@@ -147,9 +160,11 @@ void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, Pref
 template <class N, int rows>
 void panel_row_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, int64_t end, Prefetcher& later) {
   constexpr int pairs = rows <= 3 && rows * 2 <= kTileRows ? 2 : 1, most = rows == 1 ? 4 : pairs;
-  for (; panel + most <= end; panel += most) panel_tile<N, rows, most>(product, row, panel, later);
-  for (; panel + pairs <= end; panel += pairs) panel_tile<N, rows, pairs>(product, row, panel, later);
-  for (; panel < end; panel++) panel_tile<N, rows, 1>(product, row, panel, later);
+  const bool fetches_rows = product.fetches_rows && rows * product.k * int64_t(sizeof(N)) > kNearRowBytes;
+  const auto tile = [&](auto run) { run(product, row, panel, fetches_rows && panel == 0, later); };
+  for (; panel + most <= end; panel += most) tile(panel_tile<N, rows, most>);
+  for (; panel + pairs <= end; panel += pairs) tile(panel_tile<N, rows, pairs>);
+  for (; panel < end; panel++) tile(panel_tile<N, rows, 1>);
 }
 
 // In one iteration of the inner loop, which asks for memory once.

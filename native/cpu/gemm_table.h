@@ -51,6 +51,8 @@ struct PanelProduct {
   // before is at work, and next_w is the panel that follows the last one, or null.
   bool far;
   const N* next_w;
+  // Whether the rows of A come from afar: a tile asks for them while it takes them for the first time.
+  bool fetches_rows;
 };
 
 // C[rows][32] (+)= A[k][rows of 32]ᵀ B[k][32], rows <= 32.

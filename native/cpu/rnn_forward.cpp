@@ -236,10 +236,11 @@ class Forward {
         fetch_from_others(gemm_, state.h_operand + runs[i].b * kBlock, shape_.block, shape_.output_blocks, part.output_begin,
                           part.output_end, runs[i].count);
       for (int64_t block = part.unit_begin; block < part.unit_end; block++) {
+        const bool first = block == part.unit_begin;
         if (far) {
-          units(block, runs[i], state, weights_of(block + 1 < part.unit_end ? block + 1 : part.unit_begin));
+          units(block, first, runs[i], state, weights_of(block + 1 < part.unit_end ? block + 1 : part.unit_begin));
         } else {
-          for_tiles(runs[i], [&](const RowRun& tile) { units(block, tile, state, nullptr); });
+          for_tiles(runs[i], [&](const RowRun& tile) { units(block, first, tile, state, nullptr); });
         }
       }
     }
@@ -263,12 +264,13 @@ class Forward {
   const N* weights_of(int64_t block) const { return recurrent_panels_ + block * shape_.gates * recurrent_panel_; }
 
   // The recurrent product of 32 units' gates, then the cell while they are in the first-level cache, or in the second where
-  // weights are far. next_weights: in that case those which come next, else null.
-  void units(int64_t block, const RowRun& rows, const LayerState<N>& state, const N* next_weights) {
+  // weights are far. first: whether these rows are taken for the first time; next_weights: where weights are far those which
+  // come next, else null.
+  void units(int64_t block, bool first, const RowRun& rows, const LayerState<N>& state, const N* next_weights) {
     const GateOrder& order = shape_.order;
     const int64_t O = desc_.output_size(), between_gates = shape_.unit_blocks * shape_.block;
     const auto at = [&](auto* matrix, int64_t row) { return matrix ? matrix + block * shape_.block + row * kBlock : nullptr; };
-    const auto product = [&](int64_t first, int64_t gates, Init init) {
+    const auto product = [&](int64_t gate, int64_t gates, Init init) {
       if (gates == 0) return;
       PanelProduct<N> product{};
       product.init = init;
@@ -277,16 +279,17 @@ class Forward {
       product.k = O;
       product.a = state.h_operand + rows.b * kBlock;
       product.a_block = shape_.block;
-      product.w = weights_of(block) + first * recurrent_panel_;
+      product.w = weights_of(block) + gate * recurrent_panel_;
       product.w_panel = recurrent_panel_;
       product.w_row = kPanelRow<N>;
-      product.bias = bias_ + ((order.first_recurrent + first) * shape_.unit_blocks + block) * kBlock;
+      product.bias = bias_ + ((order.first_recurrent + gate) * shape_.unit_blocks + block) * kBlock;
       product.bias_panel = shape_.unit_blocks * kBlock;
-      product.c = at(state.gates, rows.a) + (order.first_recurrent + first) * between_gates;
+      product.c = at(state.gates, rows.a) + (order.first_recurrent + gate) * between_gates;
       product.c_panel = between_gates;
       product.c_row = kBlock;
       product.far = next_weights != nullptr;
-      product.next_w = first + gates < shape_.gates ? product.w + gates * recurrent_panel_ : next_weights;
+      product.fetches_rows = first && gate == 0;
+      product.next_w = gate + gates < shape_.gates ? product.w + gates * recurrent_panel_ : next_weights;
       gemm_.panel_product(product);
     };
     product(0, order.shared, Init::accumulate);

@@ -89,6 +89,11 @@ DEEP_RNN_INLINE void prefetch_rows(const N* a) {
   for (int i = 0; i < rows * kBlock; i += 64 / int(sizeof(N))) prefetch<Prefetch::to_read>(a + i);
 }
 
+template <class N>
+DEEP_RNN_INLINE const Sum<N>* picked_row(const PanelProduct<N>& product, int64_t row, int64_t panel) {
+  return product.table + panel * product.table_panel + int64_t(product.picks[row]) * kBlock;
+}
+
 // acc[panel][row] += A[row] W[panel] for one slot.
 template <class N, int rows, int panels>
 DEEP_RNN_INLINE void add_products(Vec<Sum<N>> (&acc)[panels][rows][2], const N* a, const N* w, int64_t w_panel) {
@@ -113,6 +118,8 @@ void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, bool
   DEEP_RNN_UNROLL
   for (int p = 0; p < panels; p++)
     prefetch_tile<E, rows>(product.c + (panel + p) * product.c_panel + row * product.c_row, product.c_row);
+  if (product.init == Init::bias_and_picked)
+    for (int i = 0; i < panels * rows; i++) prefetch_rows<E, 1>(picked_row(product, row + i % rows, panel + i / rows));
   Prefetcher prefetcher = later;  // in registers
   for (int column = 0; column < kBlock; column += 2 * lanes) {
     const N* w = product.w + panel * product.w_panel + column * pair;
@@ -140,6 +147,16 @@ void panel_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, bool
         for (int i = 0; i < rows; i++, c += product.c_row) {
           store(c, acc[p][i][0]);
           store(c + lanes, acc[p][i][1]);
+        }
+        continue;
+      }
+      if (product.init == Init::bias_and_picked) {
+        const E* const bias = product.bias + (panel + p) * product.bias_panel + column;
+        DEEP_RNN_UNROLL
+        for (int i = 0; i < rows; i++, c += product.c_row) {
+          const E* const picked = picked_row(product, row + i, panel + p) + column;
+          store(c, load(bias) + load(picked) + acc[p][i][0]);
+          store(c + lanes, load(bias + lanes) + load(picked + lanes) + acc[p][i][1]);
         }
         continue;
       }

@@ -25,7 +25,7 @@ constexpr int64_t panel_size(int64_t k) {
   return in_whole_slots<N>(k) * kBlock;
 }
 
-enum class Init { zero, accumulate, bias };
+enum class Init { zero, accumulate, bias, bias_and_picked };
 
 // Memory that the next product takes: it is asked for bit by bit during this one, so that nobody waits for it. Only ever a
 // wish: it may be empty, and may point anywhere.
@@ -43,8 +43,12 @@ struct PanelProduct {
   int64_t a_block;
   const N* w;  // [panels][panel_size(k)]
   int64_t w_panel, w_row;
-  const Sum<N>* bias;  // [panels][32] where init is bias
+  const Sum<N>* bias;  // [panels][32] where init has bias
   int64_t bias_panel;
+  // Where init is bias_and_picked, row i begins with the bias and row picks[i] of the table: [panels][any rows][32].
+  const int32_t* picks;
+  const Sum<N>* table;
+  int64_t table_panel;
   Sum<N>* c;  // [panels][rows][32]
   int64_t c_panel, c_row;
   // Whether the weights are too many to stay near: then they come from memory once for all rows, each panel while the one

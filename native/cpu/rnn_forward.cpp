@@ -73,8 +73,11 @@ class Forward {
       for (int64_t direction = 0; direction < shape_.directions; direction++) {
         const LayerState<N> state = state_of(layer, direction);
         pack(thread, layer, direction, state);
-        input_product(thread, layer, direction, state);
-        for (int64_t i = 0; i < rows_.steps(); i++) step(direction, direction == 0 ? i : rows_.steps() - 1 - i, state, part);
+        // Rows of weights that tokens pick are added by the steps.
+        const int32_t* const tokens = layer == 0 ? tokens_ : nullptr;
+        if (!tokens) input_product(thread, layer, direction, state);
+        for (int64_t i = 0; i < rows_.steps(); i++)
+          step(direction, direction == 0 ? i : rows_.steps() - 1 - i, state, tokens, part);
         if (!part.waits) team_.barrier();
         give_final_state(thread, layer, direction, state);
       }
@@ -185,14 +188,6 @@ class Forward {
       });
       return;
     }
-    if (layer == 0 && args_.tokens) {
-      team_.share(thread, panels, [&](int64_t item) {
-        const int64_t panel = shape_.panel_by_units(item);
-        vectors_.gather_rows(rows_.total(), tokens_, token_panels_ + panel * panel_size<E>(width), bias_ + panel * kBlock,
-                             gates + panel * shape_.block);
-      });
-      return;
-    }
     PanelProduct<N> product{};
     product.init = Init::bias;
     product.rows = rows_.total();
@@ -226,10 +221,12 @@ class Forward {
     return dropping_ ? state.dropped : state.h_operand + rows_.first_row(direction) * kBlock;
   }
 
-  void step(int64_t direction, int64_t t, const LayerState<N>& state, const StepPart& part) {
+  // tokens: [rows] where they are the input of the layer, else null.
+  void step(int64_t direction, int64_t t, const LayerState<N>& state, const int32_t* tokens, const StepPart& part) {
     RowRun runs[2];
     const int count = rows_.step_runs(direction, t, part.row_begin, part.row_end, runs);
     const int64_t panels = shape_.gates * (part.unit_end - part.unit_begin);
+    const auto tokens_of = [&](const RowRun& run) { return tokens ? tokens + run.a - rows_.first_row(direction) : nullptr; };
     for (int i = 0; i < count; i++) {
       const bool far = weights_are_far<N>(panels, desc_.output_size(), runs[i].count);
       if (part.waits)
@@ -238,9 +235,10 @@ class Forward {
       for (int64_t block = part.unit_begin; block < part.unit_end; block++) {
         const bool first = block == part.unit_begin;
         if (far) {
-          units(block, first, runs[i], state, weights_of(block + 1 < part.unit_end ? block + 1 : part.unit_begin));
+          units(block, first, runs[i], state, tokens_of(runs[i]),
+                weights_of(block + 1 < part.unit_end ? block + 1 : part.unit_begin));
         } else {
-          for_tiles(runs[i], [&](const RowRun& tile) { units(block, first, tile, state, nullptr); });
+          for_tiles(runs[i], [&](const RowRun& tile) { units(block, first, tile, state, tokens_of(tile), nullptr); });
         }
       }
     }
@@ -264,12 +262,16 @@ class Forward {
   const N* weights_of(int64_t block) const { return recurrent_panels_ + block * shape_.gates * recurrent_panel_; }
 
   // The recurrent product of 32 units' gates, then the cell while they are in the first-level cache, or in the second where
-  // weights are far. first: whether these rows are taken for the first time; next_weights: where weights are far those which
-  // come next, else null.
-  void units(int64_t block, bool first, const RowRun& rows, const LayerState<N>& state, const N* next_weights) {
+  // weights are far. first: whether these rows are taken for the first time; tokens: of these rows, or null; next_weights:
+  // where weights are far those which come next, else null.
+  void units(int64_t block, bool first, const RowRun& rows, const LayerState<N>& state, const int32_t* tokens,
+             const N* next_weights) {
     const GateOrder& order = shape_.order;
     const int64_t O = desc_.output_size(), between_gates = shape_.unit_blocks * shape_.block;
     const auto at = [&](auto* matrix, int64_t row) { return matrix ? matrix + block * shape_.block + row * kBlock : nullptr; };
+    const int64_t token_panel = panel_size<E>(desc_.input_size);
+    // Of the input's weights of one gate.
+    const auto table_of = [&](int64_t gate) { return token_panels_ + (gate * shape_.unit_blocks + block) * token_panel; };
     const auto product = [&](int64_t gate, int64_t gates, Init init) {
       if (gates == 0) return;
       PanelProduct<N> product{};
@@ -284,6 +286,11 @@ class Forward {
       product.w_row = kPanelRow<N>;
       product.bias = bias_ + ((order.first_recurrent + gate) * shape_.unit_blocks + block) * kBlock;
       product.bias_panel = shape_.unit_blocks * kBlock;
+      if (init == Init::bias_and_picked) {
+        product.picks = tokens;
+        product.table = table_of(order.first_recurrent + gate);
+        product.table_panel = shape_.unit_blocks * token_panel;
+      }
       product.c = at(state.gates, rows.a) + (order.first_recurrent + gate) * between_gates;
       product.c_panel = between_gates;
       product.c_row = kBlock;
@@ -292,7 +299,11 @@ class Forward {
       product.next_w = gate + gates < shape_.gates ? product.w + gates * recurrent_panel_ : next_weights;
       gemm_.panel_product(product);
     };
-    product(0, order.shared, Init::accumulate);
+    // Gates that take nothing from h.
+    for (int64_t gate = 0; tokens && gate < order.first_recurrent; gate++)
+      vectors_.gather_rows(rows.count, tokens, table_of(gate), bias_ + (gate * shape_.unit_blocks + block) * kBlock,
+                           at(state.gates, rows.a) + gate * between_gates);
+    product(0, order.shared, tokens ? Init::bias_and_picked : Init::accumulate);
     product(order.shared, shape_.gates - order.shared, Init::bias);
 
     CellTile<N> cell{};

@@ -106,7 +106,7 @@ struct RowRun {
   int64_t a, b, count;
 };
 
-// C[m][n] += A[rows][m]ᵀ B[rows][n] over the rows of all runs; A and B in column blocks, C row-major.
+// C[m][n] (+)= A[rows][m]ᵀ B[rows][n] over the rows of all runs; A and B in column blocks, C row-major.
 template <class N>
 struct TransposedProduct {
   int64_t m, n;
@@ -116,6 +116,7 @@ struct TransposedProduct {
   int64_t b_block;
   const RowRun* runs;
   int64_t run_count;
+  bool accumulate;
   Sum<N>* c;
   int64_t c_row;
 };
@@ -142,6 +143,7 @@ class TransposedPieces {
     const TransposedProduct<N>& p = product_;
     const int64_t a0 = piece / b_pieces() * kABlocks, a1 = std::min(a0 + kABlocks, blocks_of(p.m));
     const int64_t b0 = piece % b_pieces() * kBBlocks, b1 = std::min(b0 + kBBlocks, blocks_of(p.n));
+    if (!p.accumulate) clear(a0 * kBlock, std::min(a1 * kBlock, p.m), b0 * kBlock, std::min(b1 * kBlock, p.n));
     for (int64_t i = 0; i < p.run_count; i++) {
       const RowRun& run = p.runs[i];
       for (int64_t row = 0; row < run.count; row += kRows) {
@@ -170,6 +172,10 @@ class TransposedPieces {
 
  private:
   int64_t b_pieces() const { return (blocks_of(product_.n) + kBBlocks - 1) / kBBlocks; }
+
+  void clear(int64_t row, int64_t end_row, int64_t column, int64_t end_column) const {
+    for (; row < end_row; row++) std::fill_n(product_.c + row * product_.c_row + column, end_column - column, E(0));
+  }
 
   // The part `index` of `parts` of so many rows of a block.
   static Ahead share_of(const N* block, int64_t rows, int64_t index, int64_t parts) {

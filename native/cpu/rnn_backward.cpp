@@ -1,5 +1,9 @@
+#include <optional>
+#include <utility>
+
 #include "core/error.h"
 #include "cpu/rnn.h"
+#include "cpu/rnn_gradients.h"
 #include "cpu/rnn_memory.h"
 
 namespace deep_rnn::cpu {
@@ -19,52 +23,32 @@ class Backward {
         shape_(shape),
         desc_(shape.desc),
         args_(args),
-        rows_(carver, shape.steps, shape.batch),
+        rows_(carver, shape.steps, shape.batch, shape.groups),
         gate_rows_(shape.gates * shape.unit_blocks * kBlock) {
-    const int64_t rows = shape.steps * shape.batch, input_blocks = blocks_of(desc_.input_size);
+    const int64_t input_blocks = blocks_of(desc_.input_size);
     const int64_t output_blocks = shape.directions * shape.output_blocks;
-    runs_ = carver.array<RowRun>(2 * shape.steps);
     // They change places at every layer, so either may end up with the gradient of the input.
     const int64_t widest = std::max(output_blocks, args.dx ? input_blocks : 0);
     dy_ = carver.array<E>(widest * shape.block);
     if (desc_.layers > 1 || args.dx) dx_ = carver.array<E>(widest * shape.block);
-    dh_ = carver.array<E>(shape.output_blocks * shape.state_block);
-    if (shape.has_cell_state()) dc_ = carver.array<E>(shape.unit_blocks * shape.state_block);
+    dh_ = carver.array<E>(shape.groups * shape.state_group(shape.output_blocks));
+    if (shape.has_cell_state()) dc_ = carver.array<E>(shape.groups * shape.state_group(shape.unit_blocks));
     if (kRounds<N>) dgates_ = carver.array<N>(shape.order.positions * shape.unit_blocks * shape.block);
     recurrent_panels_ = carver.array<N>(shape.output_blocks * gate_rows_ * kBlock);
     input_panels_ = carver.array<N>(std::max(output_blocks, input_blocks) * gate_rows_ * kBlock);
     if (shape.projects()) {
       projection_panels_ = carver.array<N>(shape.unit_blocks * panel_size<N>(desc_.proj_size));
       if (kRounds<N>) dy_operand_ = carver.array<N>(shape.output_blocks * shape.block);
-      dhidden_ = carver.array<E>(shape.unit_blocks * shape.state_block);
+      dhidden_ = carver.array<E>(shape.groups * shape.state_group(shape.unit_blocks));
     }
     if (!args.dparams) return;
-    scratch_ = carver.array<N>(team_.size() * TransposedPieces<N>::kScratch);
-    if (args.tokens) {
-      slots_ = carver.array<int32_t>(rows);
-      slot_tokens_ = carver.array<int32_t>(std::min(rows, desc_.input_size));
-      slot_of_ = carver.array<int32_t>(desc_.input_size);
-      slot_sums_ = carver.array<E>(team_.size() * std::min(rows, desc_.input_size) * kBlock);
-    } else {
-      x_ = carver.array<N>(input_blocks * shape.block);
-    }
+    gradients_.emplace(context, shape, args, rows_, carver);
+    if (!args.tokens) x_ = carver.array<N>(input_blocks * shape.block);
   }
 
   void prepare() {
     rows_.arrange(args_.lengths);
-    if (!slots_) return;
-    std::fill_n(slot_of_, desc_.input_size, -1);
-    for (int64_t t = 0; t < rows_.steps(); t++) {
-      for (int64_t row = 0; row < rows_.active(t); row++) {
-        const int32_t token = args_.tokens[t * rows_.batch() + rows_.order(row)];
-        int32_t& slot = slot_of_[token];
-        if (slot < 0) {
-          slot = int32_t(slot_count_++);
-          slot_tokens_[slot] = token;
-        }
-        slots_[rows_.offset(t) + row] = slot;
-      }
-    }
+    if (gradients_) gradients_->prepare();
   }
 
   int64_t rows() const { return rows_.total(); }
@@ -74,14 +58,15 @@ class Backward {
     const StepPart part(shape_, thread, sharing);
     E* dy = dy_;
     E* dx = dx_;
-    team_.share(thread, rows_.steps(), [&](int64_t t) { take_gradient(t); });
+    share_steps(team_, thread, part, rows_, [&](int64_t group, int64_t t) { take_gradient(group, t); });
     for (int64_t layer = desc_.layers - 1; layer >= 0; layer--) {
       const bool wants_dx = layer > 0 || args_.dx;
       if (dropping() && layer + 1 < desc_.layers)
-        team_.share(thread, rows_.steps() * shape_.directions, [&](int64_t item) {
-          const int64_t direction = item % shape_.directions, t = item / shape_.directions;
-          E* const at = dy + direction * shape_.output_blocks * shape_.block + rows_.offset(t) * kBlock;
-          drop_step<E>(shape_, rows_, args_.seed, layer, direction, t, static_cast<const E*>(at), at);
+        share_steps(team_, thread, part, rows_, [&](int64_t group, int64_t t) {
+          for (int64_t direction = 0; direction < shape_.directions; direction++) {
+            E* const at = dy + direction * shape_.output_blocks * shape_.block + rows_.offset(group, t) * kBlock;
+            drop_step<E>(shape_, rows_, args_.seed, layer, direction, group, t, static_cast<const E*>(at), at);
+          }
         });
       for (int64_t direction = 0; direction < shape_.directions; direction++) {
         const LayerState<N> state = state_of(layer, direction);
@@ -89,15 +74,15 @@ class Backward {
         pack(thread, layer, direction, wants_dx);
         for (int64_t i = 0; i < rows_.steps(); i++)
           step(direction, direction == 0 ? rows_.steps() - 1 - i : i, state, dy_direction, part);
-        if (!part.waits) team_.barrier();
-        give_initial_gradient(thread, layer, direction, state, part);
-        if (wants_dx) input_gradient(thread, layer, direction, state, dx);
-        if (args_.dparams) parameter_gradients(thread, layer, direction, state, dy_direction);
+        give_initial_gradient(thread, part, layer, direction, state);
+        if (wants_dx) input_gradient(thread, part, layer, direction, state, dx);
+        if (part.alone) team_.barrier();
+        if (gradients_) gradients_->run(thread, layer, direction, operands_of(layer, direction, state, dy_direction));
       }
       std::swap(dy, dx);
     }
     // After the swap, dy is the gradient of the input.
-    if (args_.dx) team_.share(thread, rows_.steps(), [&](int64_t t) { give_input_gradient(t, dy); });
+    if (args_.dx) share_steps(team_, thread, part, rows_, [&](int64_t group, int64_t t) { give_input_gradient(group, t, dy); });
   }
 
  private:
@@ -128,10 +113,10 @@ class Backward {
   const E* param_buffer() const { return static_cast<const E*>(args_.params); }
 
   // The caller's rows of one step into blocks: gradients of the output, and the input that the weight gradients need.
-  void take_gradient(int64_t t) {
+  void take_gradient(int64_t group, int64_t t) {
     const int64_t width = desc_.output_size();
-    for (int64_t row = 0; row < rows_.active(t); row++) {
-      const int64_t from = t * shape_.batch + rows_.order(row), to = (rows_.offset(t) + row) * kBlock;
+    for (int64_t row = 0; row < rows_.active(group, t); row++) {
+      const int64_t from = t * shape_.batch + rows_.order(group, row), to = (rows_.offset(group, t) + row) * kBlock;
       for (int64_t direction = 0; direction < shape_.directions; direction++)
         row_to_blocks(width,
                       args_.dy ? static_cast<const E*>(args_.dy) + (from * shape_.directions + direction) * width : nullptr,
@@ -170,7 +155,7 @@ class Backward {
       gemm_.pack_panel(O, std::min(kBlock, H - block * kBlock), params.weight_hr + block * kBlock, H,
                        projection_panels_ + block * panel_size<N>(O));
     };
-    const int64_t lists[] = {recurrent_items, input_items, projection_items, shape_.batch};
+    const int64_t lists[] = {recurrent_items, input_items, projection_items, rows_.groups()};
     team_.share(thread, lists, 4, [&](int list, int64_t item) {
       switch (list) {
         case 0:
@@ -185,20 +170,27 @@ class Backward {
     });
   }
 
-  void take_final_gradient(int64_t layer, int64_t direction, int64_t row) {
-    const int64_t from = (layer * shape_.directions + direction) * shape_.batch + rows_.order(row);
-    const auto take = [&](const void* all, int64_t columns, E* blocks) {
-      row_to_blocks(columns, all ? static_cast<const E*>(all) + from * columns : nullptr, blocks + row * kBlock,
-                    shape_.state_block);
-    };
-    take(args_.dhn, desc_.output_size(), dh_);
-    if (shape_.has_cell_state()) take(args_.dcn, desc_.hidden_size, dc_);
+  void take_final_gradient(int64_t layer, int64_t direction, int64_t group) {
+    for (int64_t row = 0; row < rows_.batch(group); row++) {
+      const int64_t from = (layer * shape_.directions + direction) * shape_.batch + rows_.order(group, row);
+      const auto take = [&](const void* all, int64_t columns, E* blocks) {
+        row_to_blocks(columns, all ? static_cast<const E*>(all) + from * columns : nullptr, blocks + row * kBlock,
+                      shape_.state_block);
+      };
+      take(args_.dhn, desc_.output_size(), dh_of(group));
+      if (shape_.has_cell_state()) take(args_.dcn, desc_.hidden_size, dc_of(group));
+    }
   }
+
+  E* dh_of(int64_t group) const { return dh_ + group * shape_.state_group(shape_.output_blocks); }
+  E* dc_of(int64_t group) const { return dc_ + group * shape_.state_group(shape_.unit_blocks); }
+  E* dhidden_of(int64_t group) const { return dhidden_ + group * shape_.state_group(shape_.unit_blocks); }
 
   // Before a step, dh holds the gradient of the final state for the sequences that end here, and for the others what the cell
   // of the following step left there; this adds the latter's gates through the recurrent weights.
-  void recurrent_product(int64_t direction, int64_t following, const LayerState<N>& state, const StepPart& part) {
-    const int64_t row = part.row_begin, end = std::min(part.row_end, rows_.active(following));
+  void recurrent_product(int64_t group, int64_t direction, int64_t following, const LayerState<N>& state,
+                         const StepPart& part) {
+    const auto [row, end] = part_rows(group, following, part);
     if (row >= end) return;
     PanelProduct<N> product{};
     product.init = shape_.order.adds_to_dh ? Init::accumulate : Init::zero;
@@ -206,12 +198,12 @@ class Backward {
     product.panels = part.output_end - part.output_begin;
     product.k = gate_rows_;
     product.a = dgates_of(state) + shape_.order.first_recurrent * shape_.unit_blocks * shape_.block +
-                (rows_.step_row(direction, following) + row) * kBlock;
+                (rows_.step_row(direction, group, following) + row) * kBlock;
     product.a_block = shape_.block;
     product.w = recurrent_panels_ + part.output_begin * gate_rows_ * kBlock;
     product.w_panel = gate_rows_ * kBlock;
     product.w_row = kPanelRow<N>;
-    product.c = dh_ + part.output_begin * shape_.state_block + row * kBlock;
+    product.c = dh_of(group) + part.output_begin * shape_.state_block + row * kBlock;
     product.c_panel = shape_.state_block;
     product.c_row = kBlock;
     if (part.waits)
@@ -221,45 +213,54 @@ class Backward {
     repeated_product(gemm_, product);
   }
 
+  // The rows of a step of a group that belong to a part.
+  std::pair<int64_t, int64_t> part_rows(int64_t group, int64_t t, const StepPart& part) const {
+    const int64_t rows = rows_.batch(group);
+    return {part.row_begin(rows), std::min(part.row_end(rows), rows_.active(group, t))};
+  }
+
   void step(int64_t direction, int64_t t, const LayerState<N>& state, E* dy, const StepPart& part) {
     const int64_t following = direction == 0 ? t + 1 : t - 1;
-    if (following >= 0 && following < rows_.steps()) recurrent_product(direction, following, state, part);
-    if (shape_.projects()) {
-      unproject(t, dy, part);
-      if (part.waits) team_.barrier();
-      hidden_product(t, dy, part);
+    for (int64_t group = part.group_begin; group < part.group_end; group++) {
+      if (following >= 0 && following < rows_.steps()) recurrent_product(group, direction, following, state, part);
+      if (shape_.projects()) unproject(group, t, dy, part);
     }
-    RowRun runs[2];
-    const int count = rows_.step_runs(direction, t, part.row_begin, part.row_end, runs);
-    for (int64_t block = part.unit_begin; block < part.unit_end; block++)
-      for (int i = 0; i < count; i++) units(block, runs[i], direction, t, state, dy);
+    if (shape_.projects() && part.waits) team_.barrier();
+    for (int64_t group = part.group_begin; group < part.group_end; group++) {
+      if (shape_.projects()) hidden_product(group, t, dy, part);
+      RowRun runs[2];
+      const auto [row, row_end] = part_rows(group, t, part);
+      const int count = rows_.step_runs(direction, group, t, row, row_end, runs);
+      for (int64_t block = part.unit_begin; block < part.unit_end; block++)
+        for (int i = 0; i < count; i++) units(block, runs[i], group, direction, t, state, dy);
+    }
     if (part.waits) team_.barrier();
   }
 
   // dy becomes the whole gradient of the projected h, which the projection's weights need for all steps.
-  void unproject(int64_t t, E* dy, const StepPart& part) {
-    const int64_t row = part.row_begin, end = std::min(part.row_end, rows_.active(t));
+  void unproject(int64_t group, int64_t t, E* dy, const StepPart& part) {
+    const auto [row, end] = part_rows(group, t, part);
     for (int64_t block = part.output_begin; block < part.output_end && row < end; block++) {
-      const int64_t count = (end - row) * kBlock, at = block * shape_.block + (rows_.offset(t) + row) * kBlock;
-      exact_gemm_.add(count, dh_ + block * shape_.state_block + row * kBlock, dy + at);
+      const int64_t count = (end - row) * kBlock, at = block * shape_.block + (rows_.offset(group, t) + row) * kBlock;
+      exact_gemm_.add(count, dh_of(group) + block * shape_.state_block + row * kBlock, dy + at);
       if constexpr (kRounds<N>) gemm_.round(count, dy + at, dy_operand_ + at);
     }
   }
 
-  void hidden_product(int64_t t, E* dy, const StepPart& part) {
-    const int64_t row = part.row_begin, end = std::min(part.row_end, rows_.active(t));
+  void hidden_product(int64_t group, int64_t t, E* dy, const StepPart& part) {
+    const auto [row, end] = part_rows(group, t, part);
     if (row >= end) return;
     PanelProduct<N> product{};
     product.init = Init::zero;
     product.rows = end - row;
     product.panels = part.unit_end - part.unit_begin;
     product.k = desc_.proj_size;
-    product.a = dy_operand(dy) + (rows_.offset(t) + row) * kBlock;
+    product.a = dy_operand(dy) + (rows_.offset(group, t) + row) * kBlock;
     product.a_block = shape_.block;
     product.w = projection_panels_ + part.unit_begin * panel_size<N>(desc_.proj_size);
     product.w_panel = panel_size<N>(desc_.proj_size);
     product.w_row = kPanelRow<N>;
-    product.c = dhidden_ + part.unit_begin * shape_.state_block + row * kBlock;
+    product.c = dhidden_of(group) + part.unit_begin * shape_.state_block + row * kBlock;
     product.c_panel = shape_.state_block;
     product.c_row = kBlock;
     if (part.waits)
@@ -267,9 +268,9 @@ class Backward {
     repeated_product(gemm_, product);
   }
 
-  void units(int64_t block, const RowRun& run, int64_t direction, int64_t t, const LayerState<N>& state, E* dy) {
+  void units(int64_t block, const RowRun& run, int64_t group, int64_t direction, int64_t t, const LayerState<N>& state, E* dy) {
     const auto at = [&](auto* matrix, int64_t row) { return matrix ? matrix + block * shape_.block + row * kBlock : nullptr; };
-    const int64_t row = run.a - rows_.step_row(direction, t);
+    const int64_t row = run.a - rows_.step_row(direction, group, t);
     const int64_t of_state = block * shape_.state_block + row * kBlock;
     CellTile<N> cell{};
     cell.count = run.count * kBlock;
@@ -281,49 +282,49 @@ class Backward {
     cell.c_prev = at(state.c, run.b);
     cell.c = at(state.c, run.a);
     cell.clip = E(desc_.clip);
-    if (dc_) cell.dc = dc_ + of_state;
+    if (dc_) cell.dc = dc_of(group) + of_state;
     if (shape_.projects()) {
-      cell.dh = dhidden_ + of_state;
+      cell.dh = dhidden_of(group) + of_state;
     } else {
       cell.h_prev = at(state.h, run.b);
-      cell.dh = dh_ + of_state;
-      cell.dy = at(dy, rows_.offset(t) + row);
+      cell.dh = dh_of(group) + of_state;
+      cell.dy = at(dy, rows_.offset(group, t) + row);
     }
     cell_(cell);
   }
 
-  void give_initial_gradient(int thread, int64_t layer, int64_t direction, const LayerState<N>& state, const StepPart& part) {
-    const auto give = [&](const E* blocks, int64_t columns, void* all) {
-      E* const to = static_cast<E*>(all) + (layer * shape_.directions + direction) * shape_.batch * columns;
-      for (int64_t row = 0; row < shape_.batch; row++)
-        blocks_to_row(columns, blocks + row * kBlock, shape_.state_block, to + rows_.order(row) * columns);
-    };
-    if (args_.dh0) {
-      recurrent_product(direction, direction == 0 ? 0 : rows_.steps() - 1, state, part);
-      team_.barrier();
-    }
-    team_.share(thread, 2, [&](int64_t item) {
-      if (item == 0 && args_.dh0) give(dh_, desc_.output_size(), args_.dh0);
-      if (item == 1 && args_.dc0 && dc_) give(dc_, desc_.hidden_size, args_.dc0);
+  void give_initial_gradient(int thread, const StepPart& part, int64_t layer, int64_t direction, const LayerState<N>& state) {
+    for (int64_t group = part.group_begin; group < part.group_end && args_.dh0; group++)
+      recurrent_product(group, direction, direction == 0 ? 0 : rows_.steps() - 1, state, part);
+    if (!part.alone) team_.barrier();
+    share_groups(team_, thread, part, rows_, [&](int64_t group) {
+      const auto give = [&](const E* blocks, int64_t columns, void* all) {
+        E* const to = static_cast<E*>(all) + (layer * shape_.directions + direction) * shape_.batch * columns;
+        for (int64_t row = 0; row < rows_.batch(group); row++)
+          blocks_to_row(columns, blocks + row * kBlock, shape_.state_block, to + rows_.order(group, row) * columns);
+      };
+      if (args_.dh0) give(dh_of(group), desc_.output_size(), args_.dh0);
+      if (args_.dc0 && dc_) give(dc_of(group), desc_.hidden_size, args_.dc0);
     });
   }
 
   // dx (+)= dgates W over the rows of all steps; the second direction adds to the first.
-  void input_gradient(int thread, int64_t layer, int64_t direction, const LayerState<N>& state, E* dx) {
-    const N* const dgates = dgates_of(state) + rows_.first_row(direction) * kBlock;
+  void input_gradient(int thread, const StepPart& part, int64_t layer, int64_t direction, const LayerState<N>& state, E* dx) {
+    const auto [first, end] = rows_of(part, rows_);
+    const int64_t first_row = first, count = end - first;
+    const N* const dgates = dgates_of(state) + (rows_.first_row(direction) + first_row) * kBlock;
     if (layer == 0 && desc_.input_mode == InputMode::skip) {
-      team_.share(thread, shape_.unit_blocks, [&](int64_t block) {
-        E* const to = dx + block * shape_.block;
-        const int64_t count = rows_.total() * kBlock;
-        if (direction == 0) std::fill_n(to, count, E(0));
+      share_pieces(team_, thread, part, shape_.unit_blocks, [&](int64_t block) {
+        E* const to = dx + block * shape_.block + first_row * kBlock;
+        if (direction == 0) std::fill_n(to, count * kBlock, E(0));
         for (int64_t i = 0; i < shape_.gates; i++)
-          gemm_.add(count, dgates + (i * shape_.unit_blocks + block) * shape_.block, to);
+          gemm_.add(count * kBlock, dgates + (i * shape_.unit_blocks + block) * shape_.block, to);
       });
       return;
     }
     PanelProduct<N> product{};
     product.init = direction == 0 ? Init::zero : Init::accumulate;
-    product.rows = rows_.total();
+    product.rows = count;
     product.panels = shape_.sources(layer) * blocks_of(shape_.source_width(layer));
     product.k = gate_rows_;
     product.a = dgates;
@@ -331,71 +332,18 @@ class Backward {
     product.w = input_panels_;
     product.w_panel = gate_rows_ * kBlock;
     product.w_row = kPanelRow<N>;
-    product.c = dx;
+    product.c = dx + first_row * kBlock;
     product.c_panel = shape_.block;
     product.c_row = kBlock;
     const PanelPieces<N> pieces(gemm_, product);
-    team_.share(thread, pieces.count(), [&](int64_t piece) { pieces.run(piece); });
+    share_pieces(team_, thread, part, pieces.count(), [&](int64_t piece) { pieces.run(piece); });
   }
 
-  // Every weight's gradient is one product over the rows of all steps; all of them, the biases' and the tokens' are shared out
-  // together.
-  void parameter_gradients(int thread, int64_t layer, int64_t direction, const LayerState<N>& state, E* dy) {
-    const LayerParams<E> grads = layer_params(desc_, static_cast<E*>(args_.dparams), layer, direction);
-    const int64_t H = desc_.hidden_size, first_row = rows_.first_row(direction);
-    const RowRun same_rows{first_row, 0, rows_.total()};
-    const bool from_tokens = layer == 0 && args_.tokens;
-    if (thread == 0) run_count_ = rows_.all_runs(direction, runs_);
-    team_.barrier();
-
-    constexpr int most = 3 * 4 + 1;
-    TransposedProduct<N> products[most];
-    int count = 0;
-    for (int64_t i = 0; i < shape_.gates; i++) {
-      const N* const input_gate = dgates_of(state) + i * shape_.unit_blocks * shape_.block;
-      const N* const recurrent_gate = input_gate + shape_.order.first_recurrent * shape_.unit_blocks * shape_.block;
-      const int64_t O = desc_.output_size(), I = desc_.layer_input_size(layer), width = shape_.source_width(layer);
-      products[count++] = {H,
-                           O,
-                           recurrent_gate,
-                           shape_.block,
-                           state.h_operand,
-                           shape_.block,
-                           runs_,
-                           run_count_,
-                           grads.weight_hh + shape_.order.recurrent_gate[i] * H * O,
-                           O};
-      if (!grads.weight_ih || from_tokens) continue;
-      for (int64_t source = 0; source < shape_.sources(layer); source++)
-        products[count++] = {H,
-                             width,
-                             input_gate,
-                             shape_.block,
-                             layer == 0 ? x_ : output_of(layer - 1, source),
-                             shape_.block,
-                             &same_rows,
-                             1,
-                             grads.weight_ih + shape_.order.input_gate[i] * H * I + source * width,
-                             I};
-    }
-    const RowRun projected_rows{0, first_row, rows_.total()};
-    if (grads.weight_hr)
-      products[count++] = {desc_.proj_size, H, dy_operand(dy), shape_.block, state.hidden, shape_.block, &projected_rows, 1,
-                           grads.weight_hr, H};
-
-    const int64_t gate_blocks = shape_.gates * shape_.unit_blocks;
-    const N* const dgates = dgates_of(state) + first_row * kBlock;
-    int64_t lists[most + 2];
-    for (int i = 0; i < count; i++) lists[i] = TransposedPieces<N>(gemm_, products[i]).count();
-    lists[count] = from_tokens ? gate_blocks : 0;
-    lists[count + 1] = gate_blocks;
-    team_.share(thread, lists, count + 2, [&](int list, int64_t item) {
-      if (list < count)
-        return TransposedPieces<N>(gemm_, products[list]).run(item, scratch_ + thread * TransposedPieces<N>::kScratch);
-      const int64_t gate_block = shape_.panel_by_units(item);
-      if (list == count) return token_gradient(thread, gate_block, dgates, grads.weight_ih);
-      bias_gradient(gate_block, dgates, grads);
-    });
+  GradientOperands<N> operands_of(int64_t layer, int64_t direction, const LayerState<N>& state, E* dy) const {
+    GradientOperands<N> operands{dgates_of(state), state.h_operand, state.hidden, dy_operand(dy), {}};
+    for (int64_t source = 0; source < shape_.sources(layer); source++)
+      operands.inputs[source] = layer == 0 ? x_ : output_of(layer - 1, source);
+    return operands;
   }
 
   const N* output_of(int64_t layer, int64_t direction) const {
@@ -403,42 +351,12 @@ class Backward {
     return dropping() ? state.dropped : state.h_operand + rows_.first_row(direction) * kBlock;
   }
 
-  void bias_gradient(int64_t gate_block, const N* dgates, const LayerParams<E>& grads) {
-    const int64_t i = gate_block / shape_.unit_blocks, unit = gate_block % shape_.unit_blocks * kBlock;
-    const int64_t units = std::min(kBlock, desc_.hidden_size - unit);
-    const int64_t recurrent = shape_.order.first_recurrent + i;
-    alignas(64) E sums[kBlock];
-    const auto sum_position = [&](int64_t position) {
-      gemm_.column_sums(rows_.total(), dgates + (position * shape_.unit_blocks + unit / kBlock) * shape_.block, sums);
-    };
-    const auto add_to = [&](E* bias, int64_t gate) {
-      if (bias) exact_gemm_.add(units, sums, bias + gate * desc_.hidden_size + unit);
-    };
-    if (grads.bias_ih) sum_position(i);
-    add_to(grads.bias_ih, shape_.order.input_gate[i]);
-    if (grads.bias_hh && (recurrent != i || !grads.bias_ih)) sum_position(recurrent);
-    add_to(grads.bias_hh, shape_.order.recurrent_gate[i]);
-  }
-
-  // One-hot rows: sums per token that occurs, then into the token's column of the weight.
-  void token_gradient(int thread, int64_t gate_block, const N* dgates, E* weight) {
-    const int64_t gate = shape_.order.input_gate[gate_block / shape_.unit_blocks];
-    const int64_t unit = gate_block % shape_.unit_blocks * kBlock, units = std::min(kBlock, desc_.hidden_size - unit);
-    E* const sums = slot_sums_ + thread * std::min(shape_.steps * shape_.batch, desc_.input_size) * kBlock;
-    std::fill_n(sums, slot_count_ * kBlock, E(0));
-    gemm_.scatter_rows(rows_.total(), slots_, dgates + gate_block * shape_.block, sums);
-    for (int64_t i = 0; i < units; i++) {
-      E* const row = weight + (gate * desc_.hidden_size + unit + i) * desc_.input_size;
-      for (int64_t slot = 0; slot < slot_count_; slot++) row[slot_tokens_[slot]] += sums[slot * kBlock + i];
-    }
-  }
-
-  void give_input_gradient(int64_t t, const E* dx) {
+  void give_input_gradient(int64_t group, int64_t t, const E* dx) {
     const int64_t I = desc_.input_size;
-    for (int64_t row = 0; row < shape_.batch; row++) {
-      E* const to = static_cast<E*>(args_.dx) + (t * shape_.batch + rows_.order(row)) * I;
-      if (row < rows_.active(t)) {
-        blocks_to_row(I, dx + (rows_.offset(t) + row) * kBlock, shape_.block, to);
+    for (int64_t row = 0; row < rows_.batch(group); row++) {
+      E* const to = static_cast<E*>(args_.dx) + (t * shape_.batch + rows_.order(group, row)) * I;
+      if (row < rows_.active(group, t)) {
+        blocks_to_row(I, dx + (rows_.offset(group, t) + row) * kBlock, shape_.block, to);
       } else {
         std::fill_n(to, I, E(0));
       }
@@ -455,11 +373,10 @@ class Backward {
   PackedRows rows_;
   const int64_t gate_rows_;  // rows of a panel that a product over all gates runs through
 
-  RowRun* runs_;  // [2 T]
-  int64_t run_count_ = 0;
+  std::optional<ParameterGradients<N>> gradients_;
   E* dy_;                           // [D * output_blocks][rows][32]: gradient of the layer's output
   E* dx_ = nullptr;                 // [blocks][rows][32]: gradient of its input, the next layer's dy
-  E* dh_;                           // [output_blocks][B][32]: gradient of h that comes from the following step
+  E* dh_;                           // [groups], [output_blocks][B][32] each: gradient of h that comes from the following step
   E* dc_ = nullptr;                 // [unit_blocks][B][32]: the same of c
   E* dhidden_ = nullptr;            // [unit_blocks][B][32]: gradient of h before its projection
   N* dgates_ = nullptr;             // [positions * unit_blocks][rows][32]
@@ -468,12 +385,6 @@ class Backward {
   N* input_panels_;                 // [input blocks][panel of gate_rows]
   N* projection_panels_ = nullptr;  // [unit_blocks][panel of P]
   N* x_ = nullptr;                  // [blocks_of(I)][rows][32]
-  N* scratch_ = nullptr;            // [threads][TransposedPieces::kScratch]
-  int32_t* slots_ = nullptr;        // [rows]: number of the row's token among those that occur
-  int32_t* slot_tokens_ = nullptr;  // [slots]
-  int32_t* slot_of_ = nullptr;      // [I]
-  E* slot_sums_ = nullptr;          // [threads][slots][32]
-  int64_t slot_count_ = 0;
 };
 
 template <class N>

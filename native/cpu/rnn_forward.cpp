@@ -20,7 +20,7 @@ class Forward {
         shape_(shape),
         desc_(shape.desc),
         args_(args),
-        rows_(carver, shape.steps, shape.batch),
+        rows_(carver, shape.steps, shape.batch, shape.groups),
         recurrent_panel_(panel_size<N>(desc_.output_size())),
         projection_panel_(panel_size<N>(desc_.hidden_size)),
         dropping_(args.training && desc_.dropout > 0) {
@@ -52,15 +52,13 @@ class Forward {
   void prepare() {
     rows_.arrange(args_.lengths);
     if (!args_.tokens) return;
-    for (int64_t t = 0; t < rows_.steps(); t++) {
-      for (int64_t row = 0; row < rows_.active(t); row++) {
-        const int32_t token = args_.tokens[t * rows_.batch() + rows_.order(row)];
-        if (token < 0 || token >= desc_.input_size)
-          throw Error("token " + std::to_string(token) + " outside 0.." + std::to_string(desc_.input_size - 1) + " at step " +
-                      std::to_string(t) + ", row " + std::to_string(rows_.order(row)));
-        tokens_[rows_.offset(t) + row] = token;
-      }
-    }
+    rows_.for_each([&](int64_t t, int64_t sequence, int64_t row) {
+      const int32_t token = args_.tokens[t * shape_.batch + sequence];
+      if (token < 0 || token >= desc_.input_size)
+        throw Error("token " + std::to_string(token) + " outside 0.." + std::to_string(desc_.input_size - 1) + " at step " +
+                    std::to_string(t) + ", row " + std::to_string(sequence));
+      tokens_[row] = token;
+    });
   }
 
   int64_t rows() const { return rows_.total(); }
@@ -68,24 +66,25 @@ class Forward {
   // By every member of the team.
   void run(int thread, const Sharing& sharing) {
     const StepPart part(shape_, thread, sharing);
-    if (args_.x) team_.share(thread, rows_.steps(), [&](int64_t t) { take_input(t); });
+    if (args_.x) share_steps(team_, thread, part, rows_, [&](int64_t group, int64_t t) { take_input(group, t); });
     for (int64_t layer = 0; layer < desc_.layers; layer++) {
       for (int64_t direction = 0; direction < shape_.directions; direction++) {
         const LayerState<N> state = state_of(layer, direction);
         pack(thread, layer, direction, state);
         // Rows of weights that tokens pick are added by the steps.
         const int32_t* const tokens = layer == 0 ? tokens_ : nullptr;
-        if (!tokens) input_product(thread, layer, direction, state);
+        if (!tokens) input_product(thread, part, layer, direction, state);
         for (int64_t i = 0; i < rows_.steps(); i++)
           step(direction, direction == 0 ? i : rows_.steps() - 1 - i, state, tokens, part);
-        if (!part.waits) team_.barrier();
-        give_final_state(thread, layer, direction, state);
+        team_.barrier();
+        give_final_state(thread, part, layer, direction, state);
       }
       if (dropping_ && layer + 1 < desc_.layers)
-        team_.share(thread, rows_.steps() * shape_.directions,
-                    [&](int64_t item) { drop(layer, item % shape_.directions, item / shape_.directions); });
+        share_steps(team_, thread, part, rows_, [&](int64_t group, int64_t t) {
+          for (int64_t direction = 0; direction < shape_.directions; direction++) drop(layer, direction, group, t);
+        });
     }
-    team_.share(thread, rows_.steps(), [&](int64_t t) { give_output(t); });
+    share_steps(team_, thread, part, rows_, [&](int64_t group, int64_t t) { give_output(group, t); });
   }
 
  private:
@@ -103,10 +102,10 @@ class Forward {
     return all ? all + (layer * shape_.directions + direction) * shape_.batch * columns : nullptr;
   }
 
-  void take_input(int64_t t) {
-    for (int64_t row = 0; row < rows_.active(t); row++) {
-      const E* const from = static_cast<const E*>(args_.x) + (t * shape_.batch + rows_.order(row)) * desc_.input_size;
-      const int64_t to = (rows_.offset(t) + row) * kBlock;
+  void take_input(int64_t group, int64_t t) {
+    for (int64_t row = 0; row < rows_.active(group, t); row++) {
+      const E* const from = static_cast<const E*>(args_.x) + (t * shape_.batch + rows_.order(group, row)) * desc_.input_size;
+      const int64_t to = (rows_.offset(group, t) + row) * kBlock;
       if (skip_input_) {
         row_to_blocks(desc_.input_size, from, skip_input_ + to, shape_.block);
       } else {
@@ -161,11 +160,11 @@ class Forward {
     });
   }
 
-  void take_initial_state(int64_t layer, int64_t direction, int64_t row, const LayerState<N>& state) {
-    const int64_t to = (rows_.initial_row(direction) + row) * kBlock;
+  void take_initial_state(int64_t layer, int64_t direction, int64_t sequence, const LayerState<N>& state) {
+    const int64_t to = (rows_.initial_row(direction) + sequence) * kBlock;
     const auto take = [&](const void* all, int64_t columns, auto* blocks) {
       const E* from = caller_state(static_cast<const E*>(all), layer, direction, columns);
-      row_to_blocks(columns, from ? from + rows_.order(row) * columns : nullptr, blocks + to, shape_.block);
+      row_to_blocks(columns, from ? from + rows_.order(sequence) * columns : nullptr, blocks + to, shape_.block);
     };
     take(args_.h0, desc_.output_size(), state.h);
     if constexpr (kRounds<N>) take(args_.h0, desc_.output_size(), state.h_operand);
@@ -173,14 +172,16 @@ class Forward {
   }
 
   // Gates = bias + input W, over the rows of all steps at once.
-  void input_product(int thread, int64_t layer, int64_t direction, const LayerState<N>& state) {
+  void input_product(int thread, const StepPart& share, int64_t layer, int64_t direction, const LayerState<N>& state) {
     const int64_t panels = shape_.gates * shape_.unit_blocks, width = shape_.source_width(layer);
-    E* const gates = state.gates + rows_.first_row(direction) * kBlock;
+    const auto [first, end] = rows_of(share, rows_);
+    const int64_t first_row = first, count = end - first;
+    E* const gates = state.gates + (rows_.first_row(direction) + first_row) * kBlock;
     if (layer == 0 && skip_input_) {
-      team_.share(thread, panels, [&](int64_t item) {
+      share_pieces(team_, thread, share, panels, [&](int64_t item) {
         const int64_t panel = shape_.panel_by_units(item);
-        const E* x = skip_input_ + panel % shape_.unit_blocks * shape_.block;
-        for (int64_t row = 0; row < rows_.total(); row++) {
+        const E* x = skip_input_ + panel % shape_.unit_blocks * shape_.block + first_row * kBlock;
+        for (int64_t row = 0; row < count; row++) {
           E* to = gates + panel * shape_.block + row * kBlock;
           std::copy_n(bias_ + panel * kBlock, kBlock, to);
           exact_gemm_.add(kBlock, x + row * kBlock, to);
@@ -190,7 +191,7 @@ class Forward {
     }
     PanelProduct<N> product{};
     product.init = Init::bias;
-    product.rows = rows_.total();
+    product.rows = count;
     product.panels = shape_.unit_blocks;
     product.k = width;
     product.a_block = shape_.block;
@@ -200,12 +201,12 @@ class Forward {
     product.c_panel = shape_.block;
     product.c_row = kBlock;
     // All gates of some units make a piece, so that most are written by the thread that goes on with them.
-    team_.share(thread, PanelPieces<N>(gemm_, product, shape_.gates).count(), [&](int64_t piece) {
+    share_pieces(team_, thread, share, PanelPieces<N>(gemm_, product, shape_.gates).count(), [&](int64_t piece) {
       for (int64_t panel = 0; panel < panels; panel += shape_.unit_blocks) {
         for (int64_t source = 0; source < shape_.sources(layer); source++) {
           PanelProduct<N> part = product;
           if (source > 0) part.init = Init::accumulate;
-          part.a = layer == 0 ? x_ : output_of(layer - 1, source);
+          part.a = (layer == 0 ? x_ : output_of(layer - 1, source)) + first_row * kBlock;
           part.w = input_panels_ + panel * part.w_panel + source * panel_size<N>(width);
           part.bias = bias_ + panel * kBlock;
           part.c = gates + panel * shape_.block;
@@ -223,8 +224,23 @@ class Forward {
 
   // tokens: [rows] where they are the input of the layer, else null.
   void step(int64_t direction, int64_t t, const LayerState<N>& state, const int32_t* tokens, const StepPart& part) {
+    for (int64_t group = part.group_begin; group < part.group_end; group++)
+      recurrent_step(group, direction, t, state, tokens, part);
+    if (part.waits) team_.barrier();
+    if (!shape_.projects()) return;
+    for (int64_t group = part.group_begin; group < part.group_end; group++) project(group, direction, t, state, part);
+    if (part.waits) team_.barrier();
+  }
+
+  int runs_of(int64_t group, int64_t direction, int64_t t, const StepPart& part, RowRun runs[2]) const {
+    const int64_t rows = rows_.batch(group);
+    return rows_.step_runs(direction, group, t, part.row_begin(rows), part.row_end(rows), runs);
+  }
+
+  void recurrent_step(int64_t group, int64_t direction, int64_t t, const LayerState<N>& state, const int32_t* tokens,
+                      const StepPart& part) {
     RowRun runs[2];
-    const int count = rows_.step_runs(direction, t, part.row_begin, part.row_end, runs);
+    const int count = runs_of(group, direction, t, part, runs);
     const int64_t panels = shape_.gates * (part.unit_end - part.unit_begin);
     const auto tokens_of = [&](const RowRun& run) { return tokens ? tokens + run.a - rows_.first_row(direction) : nullptr; };
     for (int i = 0; i < count; i++) {
@@ -242,10 +258,6 @@ class Forward {
         }
       }
     }
-    if (part.waits) team_.barrier();
-    if (!shape_.projects()) return;
-    for (int i = 0; i < count; i++) project(runs[i], state, part);
-    if (part.waits) team_.barrier();
   }
 
   // Calls f with the fewest tiles of nearly equal height.
@@ -322,7 +334,13 @@ class Forward {
     cell_(cell);
   }
 
-  void project(const RowRun& run, const LayerState<N>& state, const StepPart& part) {
+  void project(int64_t group, int64_t direction, int64_t t, const LayerState<N>& state, const StepPart& part) {
+    RowRun runs[2];
+    const int count = runs_of(group, direction, t, part, runs);
+    for (int i = 0; i < count; i++) project_rows(runs[i], state, part);
+  }
+
+  void project_rows(const RowRun& run, const LayerState<N>& state, const StepPart& part) {
     if (part.waits)
       fetch_from_others(gemm_, state.hidden + run.a * kBlock, shape_.block, shape_.unit_blocks, part.unit_begin, part.unit_end,
                         run.count);
@@ -348,34 +366,34 @@ class Forward {
     }
   }
 
-  void give_final_state(int thread, int64_t layer, int64_t direction, const LayerState<N>& state) {
-    const auto give = [&](const E* blocks, int64_t columns, void* all) {
-      E* to = caller_state(static_cast<E*>(all), layer, direction, columns);
-      if (!to) return;
-      for (int64_t row = 0; row < shape_.batch; row++)
-        blocks_to_row(columns, blocks + rows_.final_row(direction, row) * kBlock, shape_.block,
-                      to + rows_.order(row) * columns);
-    };
-    team_.share(thread, 2, [&](int64_t item) {
-      if (item == 0) return give(state.h, desc_.output_size(), args_.hn);
+  void give_final_state(int thread, const StepPart& part, int64_t layer, int64_t direction, const LayerState<N>& state) {
+    share_groups(team_, thread, part, rows_, [&](int64_t group) {
+      const auto give = [&](const E* blocks, int64_t columns, void* all) {
+        E* const to = caller_state(static_cast<E*>(all), layer, direction, columns);
+        if (!to) return;
+        for (int64_t row = 0; row < rows_.batch(group); row++)
+          blocks_to_row(columns, blocks + rows_.final_row(direction, group, row) * kBlock, shape_.block,
+                        to + rows_.order(group, row) * columns);
+      };
+      give(state.h, desc_.output_size(), args_.hn);
       if (shape_.has_cell_state()) give(state.c, desc_.hidden_size, args_.cn);
     });
   }
 
-  void drop(int64_t layer, int64_t direction, int64_t t) {
+  void drop(int64_t layer, int64_t direction, int64_t group, int64_t t) {
     const LayerState<N> state = state_of(layer, direction);
-    drop_step<N>(shape_, rows_, args_.seed, layer, direction, t, state.h + rows_.step_row(direction, t) * kBlock,
-                 state.dropped + rows_.offset(t) * kBlock);
+    drop_step<N>(shape_, rows_, args_.seed, layer, direction, group, t, state.h + rows_.step_row(direction, group, t) * kBlock,
+                 state.dropped + rows_.offset(group, t) * kBlock);
   }
 
-  void give_output(int64_t t) {
+  void give_output(int64_t group, int64_t t) {
     const int64_t width = desc_.output_size(), D = shape_.directions;
     for (int64_t direction = 0; direction < D; direction++) {
       const LayerState<N> state = state_of(desc_.layers - 1, direction);
-      for (int64_t row = 0; row < shape_.batch; row++) {
-        E* to = static_cast<E*>(args_.y) + ((t * shape_.batch + rows_.order(row)) * D + direction) * width;
-        if (row < rows_.active(t)) {
-          blocks_to_row(width, state.h + (rows_.step_row(direction, t) + row) * kBlock, shape_.block, to);
+      for (int64_t row = 0; row < rows_.batch(group); row++) {
+        E* to = static_cast<E*>(args_.y) + ((t * shape_.batch + rows_.order(group, row)) * D + direction) * width;
+        if (row < rows_.active(group, t)) {
+          blocks_to_row(width, state.h + (rows_.step_row(direction, group, t) + row) * kBlock, shape_.block, to);
         } else {
           std::fill_n(to, width, E(0));
         }

@@ -1,5 +1,8 @@
 // Sizes and memory that the forward and the backward pass of a recurrent stack share.
 #pragma once
+#include <algorithm>
+#include <utility>
+
 #include "core/desc.h"
 #include "core/random.h"
 #include "cpu/cells/gate_order.h"
@@ -10,19 +13,31 @@
 
 namespace deep_rnn::cpu {
 
+// How many groups of sequences a pass has: threads may take whole ones, each with rows of its own all the way, where a thread
+// alone is fast with the weights and with so few rows. Sums over rows go through one group after the other, so this may depend
+// on nothing but the shape.
+inline int64_t sequence_groups(const RnnDesc& desc, int64_t batch) {
+  constexpr int64_t kNearBytes = 256 * 1024, kMostBytes = 512 * 1024, kMostGroups = 4;
+  const int64_t bytes_per_weight = desc.dtype == DType::float64 ? 8 : desc.precision == Precision::bfloat16 ? 2 : 4;
+  const int64_t bytes = gates(desc.cell) * desc.hidden_size * desc.output_size() * bytes_per_weight;
+  if (bytes > kMostBytes) return 1;
+  return std::clamp<int64_t>(batch / (bytes > kNearBytes ? 16 : 8), 1, kMostGroups);
+}
+
 struct RnnShape {
   RnnShape(const RnnDesc& desc, int64_t steps, int64_t batch)
       : desc(desc),
         order(gate_order(desc.cell)),
         steps(steps),
         batch(batch),
+        groups(sequence_groups(desc, batch)),
         gates(deep_rnn::gates(desc.cell)),
         directions(desc.directions()),
         unit_blocks(blocks_of(desc.hidden_size)),
         output_blocks(blocks_of(desc.output_size())),
         // An odd number of rows, so that the blocks of one row do not all fall into the same set of a cache.
         block(((steps + 1) * batch | 1) * kBlock),
-        state_block((batch | 1) * kBlock) {}
+        state_block(((batch + groups - 1) / groups | 1) * kBlock) {}
 
   // Blocks of the input to a layer: those of x, or of each direction below.
   int64_t sources(int64_t layer) const { return layer == 0 ? 1 : directions; }
@@ -31,15 +46,21 @@ struct RnnShape {
   // The panel of [gates][unit_blocks] that comes at place `item` when all gates of a block of units follow each other.
   int64_t panel_by_units(int64_t item) const { return item % gates * unit_blocks + item / gates; }
 
+  // Elements from one group's part of a matrix over one step's rows to the next one's: whole pages, as threads write to both.
+  int64_t state_group(int64_t blocks) const { return (blocks * state_block + kPage - 1) / kPage * kPage; }
+
   bool has_cell_state() const { return desc.cell == Cell::lstm; }
   bool projects() const { return desc.proj_size > 0; }
 
   const RnnDesc& desc;
   GateOrder order;
-  int64_t steps, batch, gates, directions;
+  int64_t steps, batch, groups, gates, directions;
   int64_t unit_blocks, output_blocks;
   int64_t block;        // elements from one column block of a matrix over all rows to the next
-  int64_t state_block;  // the same for a matrix over one step's rows
+  int64_t state_block;  // the same for a matrix over one step's rows of one group
+
+ private:
+  static constexpr int64_t kPage = 1024;
 };
 
 // What forward leaves for backward of one direction of one layer, in column blocks `shape.block` apart. All but dropped have
@@ -101,25 +122,66 @@ auto with_operand_type(const RnnDesc& desc, F f) {
   return f(float());
 }
 
-// The part of a step that belongs to one thread: a range of unit blocks (and of output blocks) and a range of rows.
+// The part of a pass that belongs to one thread: some groups of sequences, or of each step some unit blocks (and output blocks)
+// and of every group some rows.
 struct StepPart {
-  StepPart(const RnnShape& shape, int thread, const Sharing& sharing) {
+  StepPart(const RnnShape& shape, int thread, const Sharing& sharing) : alone(sharing.by_rows) {
     const int members = sharing.members;
-    const int64_t column_parts = sharing.by_rows ? 1 : std::min<int64_t>(members, shape.unit_blocks);
+    const int64_t column_parts = alone ? 1 : std::min<int64_t>(members, shape.unit_blocks);
     waits = column_parts > 1;
-    const int64_t row_parts = std::min<int64_t>(members / column_parts, shape.batch);
-    const int64_t column = thread % column_parts, row = thread / column_parts;
-    if (row >= row_parts) return;
+    const int64_t column = thread % column_parts;
+    group_begin = alone ? shape.groups * thread / members : 0;
+    group_end = alone ? shape.groups * (thread + 1) / members : shape.groups;
+    if (!alone) {
+      row_part = thread / column_parts;
+      row_parts = std::min<int64_t>(members / column_parts, shape.batch);
+      if (row_part >= row_parts) return;
+    }
     unit_begin = shape.unit_blocks * column / column_parts;
     unit_end = shape.unit_blocks * (column + 1) / column_parts;
     output_begin = shape.output_blocks * column / column_parts;
     output_end = shape.output_blocks * (column + 1) / column_parts;
-    row_begin = shape.batch * row / row_parts;
-    row_end = shape.batch * (row + 1) / row_parts;
   }
+  // Of a group's rows.
+  int64_t row_begin(int64_t rows) const { return std::min(rows, rows * row_part / row_parts); }
+  int64_t row_end(int64_t rows) const { return std::min(rows, rows * (row_part + 1) / row_parts); }
+
+  bool alone;          // nobody else has a part in these groups
   bool waits = false;  // for other threads' parts of a step before the next one
-  int64_t unit_begin = 0, unit_end = 0, output_begin = 0, output_end = 0, row_begin = 0, row_end = 0;
+  int64_t group_begin, group_end;
+  int64_t unit_begin = 0, unit_end = 0, output_begin = 0, output_end = 0;
+  int64_t row_part = 0, row_parts = 1;
 };
+
+// f(group) for a thread's own groups; or, where groups are nobody's own, by every member, for all of them, ending with a
+// barrier.
+template <class F>
+void share_groups(Team& team, int thread, const StepPart& part, const PackedRows& rows, F f) {
+  if (!part.alone) return team.share(thread, rows.groups(), f);
+  for (int64_t group = part.group_begin; group < part.group_end; group++) f(group);
+}
+
+// The same for f(group, t) and all steps.
+template <class F>
+void share_steps(Team& team, int thread, const StepPart& part, const PackedRows& rows, F f) {
+  const int64_t steps = rows.steps();
+  if (!part.alone) return team.share(thread, rows.groups() * steps, [&](int64_t item) { f(item / steps, item % steps); });
+  share_groups(team, thread, part, rows, [&](int64_t group) {
+    for (int64_t t = 0; t < steps; t++) f(group, t);
+  });
+}
+
+// The rows of those groups, [first, end).
+inline std::pair<int64_t, int64_t> rows_of(const StepPart& part, const PackedRows& rows) {
+  return {rows.rows_before(part.group_begin), rows.rows_before(part.group_end)};
+}
+
+// f(piece) for the pieces of a product over them.
+template <class F>
+void share_pieces(Team& team, int thread, const StepPart& part, int64_t pieces, F f) {
+  if (!part.alone) return team.share(thread, pieces, f);
+  for (int64_t piece = 0; piece < pieces; piece++) f(piece);
+}
 
 // After a barrier: asks for so many rows of the blocks that other threads wrote, all but begin..end-1. A line takes long from
 // core to core, and products would wait for one after the other. matrix: [blocks][rows][32], blocks `block` apart.
@@ -146,7 +208,7 @@ inline SharingTuner::Key sharing_key(RnnPass pass, const RnnDesc& desc, int64_t 
 template <class Run>
 void share_pass(const RnnContext& context, RnnPass pass, const RnnShape& shape, int64_t rows, Run run) {
   const SharingTuner::Key key = sharing_key(pass, shape.desc, shape.batch);
-  const auto candidates = [&] { return possible_sharings(context.team.size(), macs_per_step(shape), shape.batch); };
+  const auto candidates = [&] { return possible_sharings(context.team.size(), macs_per_step(shape), shape.groups); };
   context.tuner.run(key, candidates, double(rows), run);
 }
 
@@ -189,17 +251,17 @@ void blocks_to_row(int64_t columns, const E* blocks, int64_t block, E* row) {
     std::copy_n(blocks, std::min(kBlock, columns - first), row + first);
 }
 
-// Inverted dropout on the output of a layer at step t, which may be in place. An element's fate depends on the seed, the layer,
-// and its place in the caller's [T,B,D*O], so neither on lengths nor on threads.
+// Inverted dropout on the output of a layer at step t of a group, which may be in place. An element's fate depends on the seed,
+// the layer, and its place in the caller's [T,B,D*O], so neither on lengths nor on threads.
 template <class N>
-void drop_step(const RnnShape& shape, const PackedRows& rows, uint64_t seed, int64_t layer, int64_t direction, int64_t t,
-               const Sum<N>* from, N* to) {
+void drop_step(const RnnShape& shape, const PackedRows& rows, uint64_t seed, int64_t layer, int64_t direction, int64_t group,
+               int64_t t, const Sum<N>* from, N* to) {
   using E = Sum<N>;
   const int64_t width = shape.desc.output_size();
   const float dropout = float(shape.desc.dropout);
   const E scale = shape.desc.dropout < 1 ? E(1 / (1 - shape.desc.dropout)) : E(0);
-  for (int64_t row = 0; row < rows.active(t); row++) {
-    uint64_t element = uint64_t(((t * shape.batch + rows.order(row)) * shape.directions + direction) * width);
+  for (int64_t row = 0; row < rows.active(group, t); row++) {
+    uint64_t element = uint64_t(((t * shape.batch + rows.order(group, row)) * shape.directions + direction) * width);
     Philox4 random = philox(seed, element / 4, uint64_t(layer));
     for (int64_t column = 0; column < shape.output_blocks * kBlock; column++) {
       const int64_t at = column / kBlock * shape.block + row * kBlock + column % kBlock;

@@ -49,6 +49,11 @@ const std::vector<Options> kOptions = {
     {"gru skip", Cell::gru, 5, 5, 0, 1, 4, 3, true, true, kTwofold, 0, 0, true, false, true},
     {"gru tokens no bias", Cell::gru, 6, 33, 0, 2, 4, 3, false, false, kNone, 0, 0, false, true, true},
     {"gru one row", Cell::gru, 2, 130, 0, 1, 3, 1, false, false, kTwofold, 0, 0, false, false, true},
+    // Several groups of sequences, not all of one size.
+    {"tanh groups skip", Cell::rnn_tanh, 7, 7, 0, 2, 2, 18, true, true, kSingle, 0, 0, true, false, true},
+    {"lstm groups", Cell::lstm, 5, 6, 0, 2, 3, 19, true, false, kTwofold, 0.25, 0, true, false, true},
+    {"lstm groups projection", Cell::lstm, 9, 37, 5, 2, 2, 27, false, false, kTwofold, 0.25, 0, true, true, true},
+    {"gru groups", Cell::gru, 5, 33, 0, 2, 2, 41, true, false, kTwofold, 0, 0, true, true, true},
 };
 
 RnnProblem problem_of(const Options& o) {
@@ -304,14 +309,14 @@ void test_gradients(cpu::Team& team, const cpu::KernelSet& kernels, const Option
   if (!problem.c0.empty()) check_some(problem.c0, native.dc0, 0, problem.c0.size(), 0, "dc0");
 }
 
-// Large enough for four threads: split by units, and by units and rows.
+// Large enough for four threads: split by units, by units and rows, and by groups of sequences.
 void test_threads(const cpu::KernelSet& kernels) {
   const std::vector<Options> large = {
-      {"lstm", Cell::lstm, 20, 130, 0, 2, 5, 19, true, false, kTwofold, 0.3, 0, true, false, true},
+      {"lstm", Cell::lstm, 20, 130, 0, 2, 5, 33, true, false, kTwofold, 0.3, 0, true, false, true},
       {"lstm projection", Cell::lstm, 20, 130, 70, 2, 4, 35, false, false, kTwofold, 0, 0.5, false, false, true},
       {"lstm rows", Cell::lstm, 28, 40, 0, 1, 4, 150, false, false, kTwofold, 0, 0, true, true, true},
       {"lstm large", Cell::lstm, 28, 544, 0, 1, 2, 19, false, false, kTwofold, 0, 0, true, true, true},
-      {"gru", Cell::gru, 50, 160, 0, 2, 5, 21, true, false, kTwofold, 0, 0, false, true, true},
+      {"gru", Cell::gru, 50, 160, 0, 2, 5, 37, true, false, kTwofold, 0, 0, false, true, true},
       {"relu", Cell::rnn_relu, 40, 200, 0, 2, 3, 33, false, false, kTwofold, 0, 0, true, false, false},
   };
   for (const Options& options : large) {
@@ -320,8 +325,8 @@ void test_threads(const cpu::KernelSet& kernels) {
     for (int threads = 1; threads <= 4; threads++) {
       cpu::Team team(threads);
       // The tuner tries one way of sharing after the other.
-      cpu::SharingTuner tuner;
-      const size_t sharings = cpu::possible_sharings(threads, 1'000'000, problem.batch).size();
+      cpu::SharingTuner tuner({0, 1});
+      const size_t sharings = cpu::possible_sharings(threads, 1'000'000, 4).size();
       for (size_t i = 0; i < sharings; i++) {
         Record record;
         run<float>(team, kernels, problem, true, Precision::same, tuner).record(record);

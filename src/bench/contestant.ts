@@ -50,7 +50,7 @@ export async function race(
 }
 
 /** Runs after which a device has chosen how its threads share a pass. */
-const WARM_UP = 8;
+const WARM_UP = 16;
 
 /** How often a contestant does its work in about so many seconds; warms it up too. */
 async function countFor(contestant: Contestant, seconds: number): Promise<number> {

@@ -39,13 +39,24 @@ export function trainingMemory(workload: Workload): TrainingMemory {
   const packed =
     gates * wideHidden * (wideOutput + Math.max(directions * wideOutput, wideTokens)) +
     (projection ? wideHidden * wideOutput : 0);
-  const states = 4 * batch * (wideOutput + (isLstm ? wideHidden : 0) + (projection ? wideHidden : 0));
+  const groups = groupsOf(gates * hidden * output * operand, batch);
+  // Each in whole pages.
+  const perGroup = (width: number) => 4096 * Math.ceil((4 * width * (Math.ceil(batch / groups) | 1)) / 4096);
+  const states =
+    groups * (perGroup(wideOutput) + (isLstm ? 1 : 0) * perGroup(wideHidden) + (projection ? perGroup(wideHidden) : 0));
+  const secondHalf = groups > 1 ? recurrent + gates * hidden * Math.max(vocabulary, layers > 1 ? width : 0) : 0;
   return {
     parameters: 2 * 4 * weights,
     reserve: layers * directions * rows * (4 * state + operand * rounded),
     activations:
       4 * steps * batch * (2 + width + 2 * vocabulary + Math.max(vocabulary, width)) +
       4 * layers * directions * batch * (output + (isLstm ? hidden : 0)),
-    scratch: between + states + operand * packed,
+    scratch: between + states + operand * packed + 4 * secondHalf,
   };
+}
+
+/** Groups of sequences that threads may take, by the bytes of one layer's recurrent weights; `sequence_groups` in the backend. */
+function groupsOf(bytes: number, batch: number): number {
+  if (bytes > 512 * 2 ** 10) return 1;
+  return Math.max(1, Math.min(4, Math.floor(batch / (bytes > 256 * 2 ** 10 ? 16 : 8))));
 }

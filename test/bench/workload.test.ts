@@ -103,7 +103,7 @@ describe('race', () => {
       [0.5, 0.5],
       [0.01, 0.01],
     ]);
-    expect(log.join(' ')).toBe('a8 a1 b8 b1 b4 b16 - a2 b100 - a2 b100');
+    expect(log.join(' ')).toBe('a16 a1 b16 b1 b4 b16 - a2 b100 - a2 b100');
   });
 
   it('takes the median', () => {

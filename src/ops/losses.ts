@@ -3,13 +3,13 @@ import { checkBoolean, checkChoice, checkInteger, checkNumber, checkOptions } fr
 import { expected, ShapeError } from '../errors.js';
 import { DTYPE_CODE } from '../native/binding.js';
 import { record } from '../tape.js';
-import type { Tensor } from '../tensor.js';
-import { div, mul, sub } from './arithmetic.js';
+import { Tensor } from '../tensor.js';
+import { mul, sub } from './arithmetic.js';
 import { lessEqual, where } from './compare.js';
 import { abs, square } from './elementwise.js';
 import { sameShape } from './layout.js';
 import { checkFloatTensor, checkIndices, checkLike, checkTensorShape } from './operands.js';
-import { addresses, binary, emptyLike, unary } from './primitives.js';
+import { addresses, binary, emptyLike, expand, reduce, unary } from './primitives.js';
 import { mean, sum } from './reduce.js';
 
 /** What becomes of the losses of single elements or samples. */
@@ -56,32 +56,53 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
     if (weights.requiresGrad) throw expected('a tensor that requires no gradient', 'weights', `${weights}`);
   }
 
-  const losses = emptyLike(logits, targets.shape);
-  const counted = emptyLike(logits, targets.shape);
-  const probabilities = emptyLike(logits);
+  const rows = targets.size;
   const code = DTYPE_CODE[logits.dtype];
   const { binding } = logits.device;
-  if (targets.size > 0) {
-    const buffers = addresses(logits, targets, weights, losses, counted, probabilities);
-    binding.crossEntropy(code, targets.size, columns, ignoreIndex, smoothing, buffers);
+  // The loss of each sample, then what it counts for.
+  const samples = emptyLike(logits, [2, rows]);
+  const losses = Tensor.view(samples, 0, targets.shape);
+  const probabilities = emptyLike(logits);
+  if (rows > 0) {
+    const buffers = addresses(logits, targets, weights, losses, Tensor.view(samples, rows, [rows]), probabilities);
+    binding.crossEntropy(code, rows, columns, ignoreIndex, smoothing, buffers);
   }
+  const { result, gradients, saved } = reducedSamples(samples, losses, reduction);
   record(
     'crossEntropy',
     [logits],
-    [losses],
+    [result],
     ([g]) => {
       const dlogits = emptyLike(logits);
-      if (targets.size === 0) return dlogits;
-      const buffers = addresses(probabilities, targets, weights, g!, dlogits);
-      binding.crossEntropyBackward(code, targets.size, columns, ignoreIndex, smoothing, buffers);
+      if (rows === 0) return dlogits;
+      const buffers = addresses(probabilities, targets, weights, gradients(g!), dlogits);
+      binding.crossEntropyBackward(code, rows, columns, ignoreIndex, smoothing, buffers);
       return dlogits;
     },
-    [probabilities],
+    [probabilities, ...saved],
   );
-  const total = reduction === 'none' ? losses : sum(losses);
-  const result = reduction === 'mean' ? div(total, sum(counted)) : total;
-  counted.dispose();
   return result;
+}
+
+/** What becomes of losses (the first half of `samples`), how its gradient becomes theirs, and what that needs. */
+function reducedSamples(
+  samples: Tensor,
+  losses: Tensor,
+  reduction: Reduction,
+): { result: Tensor; gradients(g: Tensor): Tensor; saved: Tensor[] } {
+  if (reduction === 'none') return { result: losses, gradients: (g) => g, saved: [] };
+  const { shape } = losses;
+  const sums = reduce('sum', samples, [1], [2]);
+  losses.dispose();
+  samples.dispose();
+  const loss = Tensor.view(sums, 0, []);
+  if (reduction === 'sum') return { result: loss, gradients: (g) => expand(g, shape), saved: [] };
+  const counted = Tensor.view(sums, 1, []);
+  return {
+    result: binary('divide', loss, counted),
+    gradients: (g) => binary('divide', g, counted, shape),
+    saved: [counted],
+  };
 }
 
 /**

@@ -88,9 +88,13 @@ export function unary(op: keyof typeof UNARY, x: Tensor, scalar = 0, y = emptyLi
   return y;
 }
 
-/** op(a, b) with broadcasting; comparisons give int32. */
-export function binary(op: keyof typeof BINARY, a: Tensor, b: Tensor): Tensor {
-  const shape = broadcastShapes(a.shape, b.shape, 'b');
+/** op(a, b) with broadcasting, to `shape` if that is larger still; comparisons give int32. */
+export function binary(
+  op: keyof typeof BINARY,
+  a: Tensor,
+  b: Tensor,
+  shape: Shape = broadcastShapes(a.shape, b.shape, 'b'),
+): Tensor {
   const isComparison = BINARY[op] >= FIRST_COMPARISON && BINARY[op] <= LAST_COMPARISON;
   const out = emptyLike(a, shape, isComparison ? 'int32' : a.dtype);
   if (out.size === 0) return out;

@@ -67,23 +67,6 @@ void panel_product(const GemmTable<E>& table, const MatmulDesc& desc, const Scra
     }
   };
   const int64_t a_blocks = blocks_of(desc.k), b_panels = in_place ? (rest > 0 ? 1 : 0) : blocks_of(desc.n);
-  share(a_blocks + b_panels, [&](int64_t item) {
-    if (item < a_blocks) {
-      const int64_t first = item * kBlock, columns = std::min(kBlock, desc.k - first);
-      E* to = scratch.a + item * desc.m * kBlock;
-      if (desc.transpose_a) {
-        table.pack_transposed_panel(columns, desc.m, a + first * desc.lda, desc.lda, to);
-      } else {
-        table.pack_panel(desc.m, columns, a + first, desc.lda, to);
-      }
-    } else if (in_place) {
-      pack_b(full, scratch.b);
-    } else {
-      const int64_t panel = item - a_blocks;
-      pack_b(panel, scratch.b + panel * desc.k * kBlock);
-    }
-  });
-
   PanelProduct<E> main{};
   main.init = desc.accumulate ? Init::accumulate : Init::zero;
   main.rows = desc.m;
@@ -107,9 +90,32 @@ void panel_product(const GemmTable<E>& table, const MatmulDesc& desc, const Scra
   last.c_row = kBlock;
 
   const PanelPieces<E> main_pieces(table, main), last_pieces(table, last);
+  // Rows that one piece alone takes are packed by whoever takes it.
+  const PanelPieces<E>& pieces = full > 0 ? main_pieces : last_pieces;
+  const bool packs_rows = !desc.transpose_a && (full == 0 || rest == 0) && pieces.by_rows_alone();
+
+  const auto pack_a = [&](int64_t block, int64_t row, int64_t end) {
+    const int64_t first = block * kBlock, columns = std::min(kBlock, desc.k - first);
+    E* const to = scratch.a + (block * desc.m + row) * kBlock;
+    if (desc.transpose_a) {
+      table.pack_transposed_panel(columns, desc.m, a + first * desc.lda, desc.lda, to);
+    } else {
+      table.pack_panel(end - row, columns, a + row * desc.lda + first, desc.lda, to);
+    }
+  };
+  const int64_t shared_a_blocks = packs_rows ? 0 : a_blocks;
+  share(shared_a_blocks + b_panels, [&](int64_t item) {
+    if (item < shared_a_blocks) return pack_a(item, 0, desc.m);
+    if (in_place) return pack_b(full, scratch.b);
+    const int64_t panel = item - shared_a_blocks;
+    pack_b(panel, scratch.b + panel * desc.k * kBlock);
+  });
   share(main_pieces.count() + last_pieces.count(), [&](int64_t piece) {
-    if (piece < main_pieces.count()) return main_pieces.run(piece);
-    piece -= main_pieces.count();
+    const bool is_main = piece < main_pieces.count();
+    if (!is_main) piece -= main_pieces.count();
+    if (packs_rows)
+      for (int64_t block = 0; block < a_blocks; block++) pack_a(block, pieces.first_row(piece), pieces.end_row(piece));
+    if (is_main) return main_pieces.run(piece);
     last_pieces.run(piece);
     for (int64_t i = last_pieces.first_row(piece); i < last_pieces.end_row(piece); i++) {
       const E* from = scratch.tile + i * kBlock;

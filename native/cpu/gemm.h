@@ -78,6 +78,9 @@ class PanelPieces {
 
   int64_t count() const { return row_pieces() * ((product_.panels + panels_ - 1) / panels_); }
 
+  // Whether each piece has rows that no other piece has.
+  bool by_rows_alone() const { return panels_ >= product_.panels; }
+
   int64_t first_row(int64_t piece) const { return piece % row_pieces() * rows_; }
   int64_t end_row(int64_t piece) const { return std::min(first_row(piece) + rows_, product_.rows); }
 

@@ -11,7 +11,8 @@ constexpr size_t kMostEntries = 64;
 constexpr double kMuchSlower = 1.4;
 constexpr int kSlowTurns = 2;                         // on end, before all choices are tried again
 constexpr int64_t kFirstRuns = 32, kMostRuns = 1024;  // from one round to the next: as many as there have been
-constexpr double kHopeless = 1.5;                     // times slower than the best: not tried again
+constexpr double kHopeless = 1.5;                     // times slower than the best: tried again only
+constexpr int kRoundsToAll = 8;                       // in one of so many rounds
 // Twice the threads must take less than 1 / 1.15 of the time: JavaScript and other programs need processors as well.
 constexpr double kWorthDoubling = 0.2;  // log2(1.15)
 
@@ -117,9 +118,8 @@ void SharingTuner::start_round(Entry& entry) {
   while (!takes_part(entry, entry.running)) entry.running++;
 }
 
-// The first rounds may have met a program that was still starting.
 bool SharingTuner::takes_part(const Entry& entry, size_t choice) {
-  return entry.rounds < 2 || entry.choices[choice].seconds <= kHopeless * entry.choices[entry.best].seconds;
+  return entry.rounds % kRoundsToAll == 0 || entry.choices[choice].seconds <= kHopeless * entry.choices[entry.best].seconds;
 }
 
 }  // namespace deep_rnn::cpu

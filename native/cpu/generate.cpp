@@ -348,12 +348,12 @@ void generate_of(const RnnContext& context, const RnnDesc& rnn, const GenerateDe
   Carver carver(context.workspace.take(measure.bytes()));
   Generator<N> generator(context, shape, desc, args, carver);
   context.team.run([&](int thread) { generator.pack(thread); });
-  // In pieces, so that a long run profits from what its beginning taught the tuner.
+  // In pieces, so that a long run profits from what its beginning taught the tuner. In short ones threads take long to wake up.
   const auto in_pieces = [&](int64_t tokens, auto body) {
     constexpr int64_t piece = 32;
     for (int64_t begin = 0; begin < tokens; begin += piece) {
       const int64_t end = std::min(begin + piece, tokens);
-      share_pass(context, RnnPass::generation, shape, end - begin, [&](const Sharing& sharing) {
+      share_pass(context, RnnPass::generation, shape, end - begin, end - begin >= piece / 2, [&](const Sharing& sharing) {
         context.team.run(sharing.members, [&](int thread) { body(thread, sharing, begin, end); });
       });
     }

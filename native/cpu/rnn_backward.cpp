@@ -395,7 +395,7 @@ void backward_of(const RnnContext& context, const RnnDesc& desc, const RnnBackwa
   Carver carver(context.workspace.take(measure.bytes()));
   Backward<N> backward(context, shape, args, carver);
   backward.prepare();
-  share_pass(context, RnnPass::backward, shape, backward.rows(), [&](const Sharing& sharing) {
+  share_pass(context, RnnPass::backward, shape, backward.rows(), true, [&](const Sharing& sharing) {
     context.team.run(sharing.members, [&](int thread) { backward.run(thread, sharing); });
   });
 }

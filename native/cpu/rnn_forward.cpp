@@ -433,7 +433,7 @@ void forward_of(const RnnContext& context, const RnnDesc& desc, const RnnForward
   Forward<N> forward(context, shape, args, carver);
   forward.prepare();
   const RnnPass pass = args.reserve ? RnnPass::forward : RnnPass::inference;
-  share_pass(context, pass, shape, forward.rows(), [&](const Sharing& sharing) {
+  share_pass(context, pass, shape, forward.rows(), true, [&](const Sharing& sharing) {
     context.team.run(sharing.members, [&](int thread) { forward.run(thread, sharing); });
   });
 }

@@ -204,11 +204,12 @@ inline SharingTuner::Key sharing_key(RnnPass pass, const RnnDesc& desc, int64_t 
           desc.layers,   desc.directions(),  int64_t(desc.dtype), int64_t(desc.precision), batch};
 }
 
-// Calls run(sharing) as the tuner decides; rows: of all steps together.
+// Calls run(sharing) as the tuner decides; rows: of all steps together. Without `counts` the tuner learns nothing from it.
 template <class Run>
-void share_pass(const RnnContext& context, RnnPass pass, const RnnShape& shape, int64_t rows, Run run) {
+void share_pass(const RnnContext& context, RnnPass pass, const RnnShape& shape, int64_t rows, bool counts, Run run) {
   const SharingTuner::Key key = sharing_key(pass, shape.desc, shape.batch);
   const auto candidates = [&] { return possible_sharings(context.team.size(), macs_per_step(shape), shape.groups); };
+  if (!counts) return run(context.tuner.choose(key, candidates));
   context.tuner.run(key, candidates, double(rows), run);
 }
 

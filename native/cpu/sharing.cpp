@@ -12,7 +12,7 @@ constexpr double kMuchSlower = 1.4;
 constexpr int kSlowTurns = 2;                         // on end, before all choices are tried again
 constexpr int64_t kFirstRuns = 32, kMostRuns = 1024;  // from one round to the next: as many as there have been
 constexpr double kHopeless = 1.5;                     // times slower than the best: tried again only
-constexpr int kRoundsToAll = 8;                       // in one of so many rounds
+constexpr int kRoundsToAll = 4;                       // in one of so many rounds
 // Twice the threads must take less than 1 / 1.15 of the time: JavaScript and other programs need processors as well.
 constexpr double kWorthDoubling = 0.2;  // log2(1.15)
 

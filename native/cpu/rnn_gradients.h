@@ -68,33 +68,33 @@ class ParameterGradients {
     });
   }
 
-  // By every member of the team, after a barrier; ends with one.
-  void run(int thread, int64_t layer, int64_t direction, const GradientOperands<N>& operands) {
+  // By every member of the team, after a barrier; ends with one. alone: whether threads have groups of their own.
+  void run(int thread, bool alone, int64_t layer, int64_t direction, const GradientOperands<N>& operands) {
     const LayerParams<E> grads = layer_params(desc_, static_cast<E*>(args_.dparams), layer, direction);
     const bool from_tokens = layer == 0 && args_.tokens;
     Products halves[2] = {};
     for (int64_t half = 0; half < halves_; half++) describe(half, layer, direction, operands, grads, halves[half]);
 
+    // A member begins with its part of every list: with a half where threads have groups of their own, else with its units.
     const int64_t gate_blocks = shape_.gates * shape_.unit_blocks;
-    int64_t pieces = 0;
-    for (int i = 0; i < halves[0].count; i++) pieces += TransposedPieces<N>(gemm_, halves[0].products[i]).count();
-    const int64_t of_half = pieces + gate_blocks;
-    team_.share(thread, halves_ * of_half, [&](int64_t item) {
-      const int64_t half = item / of_half;
-      const Products& products = halves[half];
-      item %= of_half;
-      for (int i = 0; i < products.count; i++) {
-        const TransposedPieces<N> of_product(gemm_, products.products[i]);
-        if (item < of_product.count()) return of_product.run(item, scratch_ + thread * TransposedPieces<N>::kScratch);
-        item -= of_product.count();
-      }
-      bias_gradient(half, shape_.panel_by_units(item), operands.dgates + rows_.first_row(direction) * kBlock, products.grads);
+    const int count = halves[0].count;
+    int64_t lists[Products::most + 1];
+    for (int i = 0; i < count; i++) lists[i] = halves_ * TransposedPieces<N>(gemm_, halves[0].products[i]).count();
+    lists[count] = halves_ * gate_blocks;
+    team_.share(thread, lists, count + 1, [&](int list, int64_t item) {
+      const int64_t pieces = lists[list] / halves_;
+      const int64_t half = alone ? item / pieces : item % halves_, piece = alone ? item % pieces : item / halves_;
+      if (list < count)
+        return TransposedPieces<N>(gemm_, halves[half].products[list])
+            .run(piece, scratch_ + thread * TransposedPieces<N>::kScratch);
+      bias_gradient(half, shape_.panel_by_units(piece), operands.dgates + rows_.first_row(direction) * kBlock,
+                    halves[half].grads);
     });
     if (halves_ == 1 && !from_tokens) return;
 
     const Sums sums = halves_ > 1 ? second_half(grads, halves[1].grads, layer, from_tokens) : Sums{};
-    const int64_t lists[] = {from_tokens ? gate_blocks : 0, sums.pieces()};
-    team_.share(thread, lists, 2, [&](int list, int64_t item) {
+    const int64_t last_lists[] = {from_tokens ? gate_blocks : 0, sums.pieces()};
+    team_.share(thread, last_lists, 2, [&](int list, int64_t item) {
       if (list == 1) return sums.run(exact_gemm_, item);
       token_gradient(thread, shape_.panel_by_units(item), operands.dgates + rows_.first_row(direction) * kBlock,
                      grads.weight_ih);

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "cpu/rnn.h"
 #include "cpu/rnn_memory.h"
+#include "cpu/rnn_sharing.h"
 #include "cpu/sampler.h"
 
 namespace deep_rnn::cpu {

@@ -2,6 +2,7 @@
 
 #include "core/rnn_limits.h"
 #include "cpu/rnn_memory.h"
+#include "cpu/rnn_sharing.h"
 
 namespace deep_rnn::cpu {
 

@@ -5,6 +5,7 @@
 #include "cpu/rnn.h"
 #include "cpu/rnn_gradients.h"
 #include "cpu/rnn_memory.h"
+#include "cpu/rnn_sharing.h"
 
 namespace deep_rnn::cpu {
 

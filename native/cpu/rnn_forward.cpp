@@ -1,6 +1,7 @@
 #include "core/error.h"
 #include "cpu/rnn.h"
 #include "cpu/rnn_memory.h"
+#include "cpu/rnn_sharing.h"
 
 namespace deep_rnn::cpu {
 

@@ -79,7 +79,7 @@ class Backward {
         if (wants_dx) input_gradient(thread, part, layer, direction, state, dx);
         if (part.alone) team_.barrier();
         if (gradients_)
-          gradients_->run(thread, part.alone, layer, direction, operands_of(layer, direction, state, dy_direction));
+          gradients_->run(thread, part.alone, layer, direction, operands_of(layer, state, dy_direction));
       }
       std::swap(dy, dx);
     }
@@ -341,7 +341,7 @@ class Backward {
     share_pieces(team_, thread, part, pieces.count(), [&](int64_t piece) { pieces.run(piece); });
   }
 
-  GradientOperands<N> operands_of(int64_t layer, int64_t direction, const LayerState<N>& state, E* dy) const {
+  GradientOperands<N> operands_of(int64_t layer, const LayerState<N>& state, E* dy) const {
     GradientOperands<N> operands{dgates_of(state), state.h_operand, state.hidden, dy_operand(dy), {}};
     for (int64_t source = 0; source < shape_.sources(layer); source++)
       operands.inputs[source] = layer == 0 ? x_ : output_of(layer - 1, source);

@@ -78,8 +78,7 @@ class Backward {
         give_initial_gradient(thread, part, layer, direction, state);
         if (wants_dx) input_gradient(thread, part, layer, direction, state, dx);
         if (part.alone) team_.barrier();
-        if (gradients_)
-          gradients_->run(thread, part.alone, layer, direction, operands_of(layer, state, dy_direction));
+        if (gradients_) gradients_->run(thread, part.alone, layer, direction, operands_of(layer, state, dy_direction));
       }
       std::swap(dy, dx);
     }

@@ -4,7 +4,6 @@
  * The generator is Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), the same as in
  * the native code: a pure function of seed and counter, so a stream repeats on every machine and in every version.
  */
-import { randomInt } from 'node:crypto';
 import { checkInteger } from './check.js';
 
 /**
@@ -54,7 +53,7 @@ export class RandomSource {
   }
 }
 
-let globalSource = new RandomSource(randomInt(2 ** 48 - 1));
+let globalSource = new RandomSource(Math.floor(Math.random() * 2 ** 48));
 
 /**
  * Restarts the global stream that initialisers, dropout and loaders draw their seeds from; without it every process differs.

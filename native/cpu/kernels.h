@@ -23,6 +23,9 @@ struct PeakLoop {
   float (*run)(int64_t rounds, float start);
 };
 
+// Counters that random bits are made of at once.
+constexpr int kPhiloxLanes = 64;
+
 // Arrays of three are indexed by DType, arrays of two by float32 and float64. Counts and strides are in elements.
 struct KernelSet {
   const char* name;
@@ -46,6 +49,9 @@ struct KernelSet {
   // Elements begin..end of the arrays of Backend::optimizer_step.
   void (*optimizer_step[2])(const OptimizerDesc& desc, int64_t begin, int64_t end, const void* grads, void* params,
                             void* state1, void* state2, void* state3);
+
+  // philox(seed, counter + lane, stream), whose word w goes to words[w][lane].
+  void (*philox)(uint64_t seed, uint64_t counter, uint64_t stream, uint32_t (*words)[kPhiloxLanes]);
 
   GemmTable<float> gemm_float32;
   GemmTable<double> gemm_float64;

@@ -9,6 +9,7 @@
 #include "cpu/kernels.h"
 #include "cpu/optimizer_kernels.h"
 #include "cpu/peak_kernels.h"
+#include "cpu/random_kernels.h"
 #include "cpu/reduce_kernels.h"
 #include "cpu/softmax_kernels.h"
 
@@ -32,6 +33,7 @@ const KernelSet& kernel_set() {
       {softmax_backward_row<float>, softmax_backward_row<double>},
       {log_softmax_backward_row<float>, log_softmax_backward_row<double>},
       {optimizer_step<float>, optimizer_step<double>},
+      philox_lanes,
       simd::gemm_table<float>(),
       simd::gemm_table<double>(),
       simd::gemm_table<bfloat16>(),

@@ -1,5 +1,6 @@
 // The host memory of the backend.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -11,21 +12,26 @@ namespace deep_rnn::cpu {
 
 constexpr size_t kAlignment = 64;
 
-// Blocks of this size begin on its multiples and ask for pages as large: a pass over a sequence walks through many megabytes.
+// A pass over a sequence walks through many megabytes, and the system takes long to give memory page by page for the first
+// time: blocks that fill half of such a large page or more consist of large pages, but for an end that fills less than half of
+// one.
 constexpr size_t kLargePage = size_t(2) << 20;
 
-inline size_t alignment_of(size_t bytes) { return bytes >= kLargePage ? kLargePage : kAlignment; }
+inline size_t large_pages_of(size_t bytes) { return (bytes + kLargePage / 2) / kLargePage * kLargePage; }
 
 // Throws std::bad_alloc.
 inline void* allocate_memory(size_t bytes) {
-  void* data = ::operator new(bytes, std::align_val_t(alignment_of(bytes)));
+  const size_t large = large_pages_of(bytes);
+  void* data = ::operator new(std::max(bytes, large), std::align_val_t(large ? kLargePage : kAlignment));
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
   // Advice only: where it cannot be followed nothing is lost.
-  if (bytes >= kLargePage) madvise(data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE);
+  if (large) madvise(data, large, MADV_HUGEPAGE);
 #endif
   return data;
 }
 
-inline void release_memory(void* data, size_t bytes) { ::operator delete(data, std::align_val_t(alignment_of(bytes))); }
+inline void release_memory(void* data, size_t bytes) {
+  ::operator delete(data, std::align_val_t(large_pages_of(bytes) ? kLargePage : kAlignment));
+}
 
 }  // namespace deep_rnn::cpu

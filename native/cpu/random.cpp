@@ -11,41 +11,61 @@ namespace {
 
 constexpr double kTwoPi = 6.283185307179586476925286766559;
 
-// Element `counter` of a stream. The kinds use different counters, so that streams of one seed do not follow each other. Always
-// in double: float32 streams are the rounded float64 ones.
-double element(const RandomDesc& desc, uint64_t counter) {
-  const Philox4 bits = philox(desc.seed, counter, uint64_t(desc.kind));
-  const double u = uniform_double(bits.v[0], bits.v[1]);
-  switch (desc.kind) {
-    case RandomKind::uniform:
-      return desc.a + (desc.b - desc.a) * u;
-    case RandomKind::normal: {
-      // Box-Muller, of which only the cosine is used: one counter, one element.
-      const double radius = std::sqrt(-2 * std::log(1 - u));
-      return desc.a + desc.b * (radius * std::cos(kTwoPi * uniform_double(bits.v[2], bits.v[3])));
+// out[i] = value(bits of element i), which is always made in double: float32 streams are the rounded float64 ones.
+template <class E, class Value>
+void draw(const Context& context, const RandomDesc& desc, E* out, Value value) {
+  parallel_for(context.team, desc.count, grain_of(8), [&](int64_t begin, int64_t end) {
+    uint32_t words[4][kPhiloxLanes];
+    for (int64_t first = begin; first < end; first += kPhiloxLanes) {
+      // The kinds use different counters, so that streams of one seed do not follow each other.
+      context.kernels.philox(desc.seed, desc.offset + uint64_t(first), uint64_t(desc.kind), words);
+      const int64_t lanes = std::min<int64_t>(kPhiloxLanes, end - first);
+      for (int64_t i = 0; i < lanes; i++)
+        out[first + i] = E(value(Philox4{{words[0][i], words[1][i], words[2][i], words[3][i]}}));
     }
-    default:
-      return u < desc.a ? desc.b : 0;
-  }
+  });
+}
+
+template <class E>
+void draw_uniform(const Context& context, const RandomDesc& desc, E* out) {
+  // Rounding must not reach the excluded end of the range.
+  const bool open = E(desc.a) < E(desc.b);
+  const E last = open ? std::nextafter(E(desc.b), E(desc.a)) : E(0);
+  draw(context, desc, out, [&](const Philox4& bits) {
+    const E value = E(desc.a + (desc.b - desc.a) * uniform_double(bits.v[0], bits.v[1]));
+    return open && value > last ? last : value;
+  });
+}
+
+template <class E>
+void draw_normal(const Context& context, const RandomDesc& desc, E* out) {
+  draw(context, desc, out, [&](const Philox4& bits) {
+    // Box-Muller, of which only the cosine is used: one counter, one element.
+    const double radius = std::sqrt(-2 * std::log(1 - uniform_double(bits.v[0], bits.v[1])));
+    return desc.a + desc.b * (radius * std::cos(kTwoPi * uniform_double(bits.v[2], bits.v[3])));
+  });
+}
+
+template <class E>
+void draw_bernoulli(const Context& context, const RandomDesc& desc, E* out) {
+  draw(context, desc, out, [&](const Philox4& bits) { return uniform_double(bits.v[0], bits.v[1]) < desc.a ? desc.b : 0; });
 }
 
 }  // namespace
 
 void random(const Context& context, const RandomDesc& desc, void* out_data) {
-  if (desc.kind < RandomKind::uniform || desc.kind >= RandomKind::count)
-    throw Error("Unknown kind of random numbers " + std::to_string(int(desc.kind)));
   with_floating_type(name_of(desc.kind), desc.dtype, [&](auto zero) {
-    using E = decltype(zero);
-    E* out = static_cast<E*>(out_data);
-    // Rounding must not reach the excluded end of a uniform range.
-    const bool open = desc.kind == RandomKind::uniform && E(desc.a) < E(desc.b);
-    const E last = std::nextafter(E(desc.b), E(desc.a));
-    parallel_for(context.team, desc.count, grain_of(16), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        const E value = E(element(desc, desc.offset + uint64_t(i)));
-        out[i] = open && value > last ? last : value;
-      }
-    });
+    auto* const out = static_cast<decltype(zero)*>(out_data);
+    switch (desc.kind) {
+      case RandomKind::uniform:
+        return draw_uniform(context, desc, out);
+      case RandomKind::normal:
+        return draw_normal(context, desc, out);
+      case RandomKind::bernoulli:
+        return draw_bernoulli(context, desc, out);
+      default:
+        throw Error("Unknown kind of random numbers " + std::to_string(int(desc.kind)));
+    }
   });
 }
 

@@ -69,6 +69,15 @@ void test_bits(const cpu::Context& context, Record&) {
   const Philox4 bits = philox(42, 8, 0);
   check(uniform[1] == uniform_double(bits.v[0], bits.v[1]), "uniform bits");
   check(draw<float>(context, RandomKind::uniform, 3, 42, 7, 0, 1)[1] == float(uniform[1]), "float32 is rounded float64");
+  for (const uint64_t offset : {uint64_t(0), (uint64_t(1) << 32) - 100, ~uint64_t(0) - 999}) {
+    for (const int64_t count : {1, 64, 1000}) {
+      const std::vector<double> values = draw<double>(context, RandomKind::uniform, count, ~uint64_t(0), offset, 0, 1);
+      for (int64_t i = 0; i < count; i++) {
+        const Philox4 of_element = philox(~uint64_t(0), offset + uint64_t(i), 0);
+        check(values[size_t(i)] == uniform_double(of_element.v[0], of_element.v[1]), "bits of every element");
+      }
+    }
+  }
   const cpu::Context other{context.team, *cpu::available_kernels().front()};
   check(draw<float>(context, RandomKind::normal, 999, 1, 0, 0, 1) == draw<float>(other, RandomKind::normal, 999, 1, 0, 0, 1),
         "sets");

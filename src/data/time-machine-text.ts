@@ -1,5 +1,4 @@
 /** Finds the text of The Time Machine: on disk, in the user's cache, or by downloading it, always checked. */
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkNumber, checkOptions } from '../check.js';
@@ -41,11 +40,15 @@ export interface TextLocation {
   download?: TextDownload | false;
 }
 
-const sha1 = (data: string) => createHash('sha1').update(data, 'utf8').digest('hex');
+async function sha1(data: string): Promise<string> {
+  // Takes long to load, and only whoever reads this text needs it.
+  const { createHash } = await import('node:crypto');
+  return createHash('sha1').update(data, 'utf8').digest('hex');
+}
 
 /** Whether a text is D2L's, byte for byte or in all that its preprocessing keeps. */
-function isTimeMachine(text: string): boolean {
-  return sha1(text) === FILE_SHA1 || sha1(preprocess(text, 'd2l-2019').join('')) === PREPROCESSED_SHA1;
+async function isTimeMachine(text: string): Promise<boolean> {
+  return (await sha1(text)) === FILE_SHA1 || (await sha1(preprocess(text, 'd2l-2019').join(''))) === PREPROCESSED_SHA1;
 }
 
 /**
@@ -77,9 +80,9 @@ async function readIfPresent(path: string): Promise<string | null> {
 /** The text at `path` when there is one; an error when it is another text. */
 async function readChecked(path: string): Promise<string | null> {
   const text = await readIfPresent(path);
-  if (text === null || isTimeMachine(text)) return text;
+  if (text === null || (await isTimeMachine(text))) return text;
   throw new DeepRnnError(
-    `${path} is not D2L's text of The Time Machine: its sha1 is ${sha1(text)}, not ${FILE_SHA1}, and its words differ.` +
+    `${path} is not D2L's text of The Time Machine: its sha1 is ${await sha1(text)}, not ${FILE_SHA1}, and its words differ.` +
       ' Use loadCorpus for other texts',
   );
 }
@@ -103,7 +106,7 @@ async function downloadText(cached: string, options: TextDownload): Promise<stri
       const response = await fetch(address, { signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
       if (!response.ok) throw new Error(`HTTP status ${response.status}`);
       const text = cutGutenberg(await response.text());
-      if (!isTimeMachine(text)) throw new Error(`another edition of the text (sha1 ${sha1(text)})`);
+      if (!(await isTimeMachine(text))) throw new Error(`another edition of the text (sha1 ${await sha1(text)})`);
       // Without a writable cache the text is as good; it is only downloaded again next time.
       await writeAtomically(cached, text).catch(() => undefined);
       return text;
@@ -136,7 +139,7 @@ export async function timeMachineText({ path, download = {} }: TextLocation = {}
 
   const cached = join(cacheFolder(), FILE);
   const text = await readIfPresent(cached);
-  if (text !== null && isTimeMachine(text)) return text;
+  if (text !== null && (await isTimeMachine(text))) return text;
 
   let reason = 'downloading is switched off';
   if (download !== false) {

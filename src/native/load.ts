@@ -5,9 +5,8 @@ import { DeviceError } from '../errors.js';
 import { PACKAGE_ROOT } from '../package.js';
 import type { Binding } from './binding.js';
 
-/** node-gyp-build's loader, which comes without types. */
+/** node-gyp-build, which comes without types. */
 interface Loader {
-  (root: string): Binding;
   resolve(root: string): string;
 }
 
@@ -36,10 +35,11 @@ function originOf(path: string): string {
  * @throws {DeviceError} When there is no binary for this platform, or it does not load.
  */
 export function load(): Loaded {
-  const loader = createRequire(import.meta.url)('node-gyp-build') as Loader;
+  const require = createRequire(import.meta.url);
+  const loader = require('node-gyp-build') as Loader;
   try {
     const path = loader.resolve(PACKAGE_ROOT);
-    return { binding: loader(PACKAGE_ROOT), path, origin: originOf(path) };
+    return { binding: require(path), path, origin: originOf(path) };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new DeviceError(

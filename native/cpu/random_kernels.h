@@ -17,14 +17,14 @@ inline void philox_lanes(uint64_t seed, uint64_t counter, uint64_t stream, uint3
   uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
   for (int round = 0; round < kPhiloxRounds; round++) {
     for (int lane = 0; lane < kPhiloxLanes; lane++) {
-      const uint64_t p0 = uint64_t(kPhiloxMultipliers[0]) * c0[lane], p1 = uint64_t(kPhiloxMultipliers[1]) * c2[lane];
+      const uint64_t p0 = uint64_t(kPhiloxMultiplier0) * c0[lane], p1 = uint64_t(kPhiloxMultiplier1) * c2[lane];
       c0[lane] = uint32_t(p1 >> 32) ^ c1[lane] ^ k0;
       c2[lane] = uint32_t(p0 >> 32) ^ c3[lane] ^ k1;
       c1[lane] = uint32_t(p1);
       c3[lane] = uint32_t(p0);
     }
-    k0 += kPhiloxWeyl[0];
-    k1 += kPhiloxWeyl[1];
+    k0 += kPhiloxWeyl0;
+    k1 += kPhiloxWeyl1;
   }
   for (int lane = 0; lane < kPhiloxLanes; lane++) {
     words[0][lane] = c0[lane];

@@ -31,6 +31,16 @@ export interface GenerativeModel {
   headBias: Tensor | null;
 }
 
+/** Tokens of one native call when somebody watches the text grow. */
+const WATCHED = 8;
+/**
+ * Else as many as take about {@link CALL_MILLISECONDS}, which whatever comes next on the device may have to wait for: each call packs
+ * the weights anew and waits for JavaScript.
+ */
+const FIRST = 256;
+const MOST = 4096;
+const CALL_MILLISECONDS = 100;
+
 /** @throws ArgumentError for a wrong option. */
 export function checkGenerationOptions(options: GenerationOptions): Required<GenerationOptions> {
   checkOptions(options, 'options', ['length', 'temperature', 'topK', 'topP', 'seed']);
@@ -45,31 +55,35 @@ export function checkGenerationOptions(options: GenerationOptions): Required<Gen
 }
 
 /**
- * Continues `prefix` from a zero state, handing out ids in chunks of at most `chunk`; the draws do not depend on `chunk`.
- * Between chunks the state stays on the device.
+ * Continues `prefix` from a zero state, handing out ids in chunks, on whose sizes the draws do not depend. Between chunks the state
+ * stays on the device.
  *
  * @param prefix At least one id, each 0..V-1.
+ * @param watched Whether somebody waits for each token, not for the last one only.
  */
 export async function* generateTokens(
   model: GenerativeModel,
   prefix: Int32Array,
   { length, temperature, topK, topP, seed }: Required<GenerationOptions>,
-  chunk: number,
+  watched: boolean,
 ): AsyncGenerator<Int32Array, void, undefined> {
   const { rnn, embedding, headWeight, headBias } = model;
   const [state, tokens] = untracked(() => [
     rnn.zeroState(1),
-    Tensor.allocate([Math.min(chunk, length)], 'int32', rnn.device),
+    Tensor.allocate([Math.min(watched ? WATCHED : MOST, length)], 'int32', rnn.device),
   ]);
   const { h, c = null } = state;
   try {
     let fed = prefix;
+    let chunk = watched ? WATCHED : FIRST;
     for (let done = 0; done < length; ) {
+      const start = performance.now();
       const count = Math.min(chunk, length - done);
       const numbers = [headWeight.shape[0], embedding?.shape[1] ?? 0, count, temperature, topK, topP, seed, done];
       const buffers = addresses(rnn.parametersBlock!, embedding, headWeight, headBias, h, c, tokens);
       rnn.device.binding.generate(rnn.handle!.id, Float64Array.from(numbers), fed, buffers);
       const drawn = ((await tokens.data()) as Int32Array).subarray(0, count);
+      if (!watched && 2 * (performance.now() - start) < CALL_MILLISECONDS) chunk = Math.min(2 * chunk, MOST);
       yield drawn;
       // The last token has not gone through the stack yet.
       fed = drawn.slice(count - 1);

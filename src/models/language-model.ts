@@ -36,10 +36,6 @@ export interface LanguageModelOptions {
   dropout?: number;
 }
 
-/** Tokens of one native call when only the whole text is wanted, and when somebody watches it grow. */
-const WHOLE_CHUNK = 256;
-const STREAM_CHUNK = 8;
-
 /**
  * Foresees the next token: (embedding,) recurrent stack, and a linear layer to one logit for each token of the vocabulary.
  *
@@ -128,7 +124,7 @@ export class LanguageModel extends Module {
    */
   async generate(prefix: string, options: GenerationOptions = {}): Promise<string> {
     let text = prefix;
-    for await (const piece of this.pieces(prefix, options, WHOLE_CHUNK)) text += piece;
+    for await (const pieces of this.continuation(prefix, options, false)) text += pieces.join('');
     return text;
   }
 
@@ -139,8 +135,8 @@ export class LanguageModel extends Module {
    * @example
    * for await (const piece of model.stream('time traveller', { length: 50 })) process.stdout.write(piece);
    */
-  stream(prefix: string, options: GenerationOptions = {}): AsyncGenerator<string, void, undefined> {
-    return this.pieces(prefix, options, STREAM_CHUNK);
+  async *stream(prefix: string, options: GenerationOptions = {}): AsyncGenerator<string, void, undefined> {
+    for await (const pieces of this.continuation(prefix, options, true)) yield* pieces;
   }
 
   /**
@@ -193,11 +189,12 @@ export class LanguageModel extends Module {
     }
   }
 
-  private async *pieces(
+  /** What has to be appended to `prefix` for each token, chunk by chunk. */
+  private async *continuation(
     prefix: string,
     options: GenerationOptions,
-    chunk: number,
-  ): AsyncGenerator<string, void, undefined> {
+    watched: boolean,
+  ): AsyncGenerator<string[], void, undefined> {
     checkString(prefix, 'prefix');
     const { kind } = this.vocabulary;
     const ids = this.vocabulary.encode(tokenize(prefix, kind));
@@ -210,8 +207,8 @@ export class LanguageModel extends Module {
       headBias: this.head.bias ?? null,
     };
     const separator = joinTokens(['', ''], kind);
-    for await (const drawn of generateTokens(parts, ids, checked, chunk)) {
-      for (const id of drawn) yield separator + this.vocabulary.tokens[id];
+    for await (const drawn of generateTokens(parts, ids, checked, watched)) {
+      yield Array.from(drawn, (id) => separator + this.vocabulary.tokens[id]);
     }
   }
 }

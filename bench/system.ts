@@ -23,9 +23,9 @@ export interface System {
 }
 
 export async function measureSystem(threads: number, timing: Timing): Promise<System> {
-  using cpu = device('cpu', { threads });
   const runs = Array.from({ length: COLD_STARTS }, () => firstStep(1));
   const parts = Object.keys(runs[0].milliseconds);
+  using cpu = device('cpu', { threads });
   return {
     besideBusyLoop: await besideBusyLoop(cpu, timing),
     coldStart: {

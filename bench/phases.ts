@@ -11,10 +11,10 @@ import type { Workload } from '#bench/workload';
 
 /** Each contains the ones before it. */
 const NESTED = ['forward', 'backwardData', 'weightGradients'] as const;
-type Part = (typeof NESTED)[number] | 'update';
+type Nested = (typeof NESTED)[number];
 
 /** Milliseconds of each part; the loss belongs to forward, clipping to update. */
-export type Phases = Record<Part, number>;
+export type Phases = Record<Nested | 'update', number>;
 
 export async function measurePhases(workload: Workload, device: Device, timing: Timing): Promise<Phases> {
   const { steps, batch } = workload;
@@ -23,7 +23,7 @@ export async function measurePhases(workload: Workload, device: Device, timing: 
   const { x, y } = tokensOf(workload);
   const shape = [steps, batch];
 
-  const step = (last: Part): Promise<number> =>
+  const step = (last: Nested): Promise<number> =>
     scope(() => {
       const state = model.rnn.zeroState(batch);
       state.h.requiresGrad = true;
@@ -37,7 +37,7 @@ export async function measurePhases(workload: Workload, device: Device, timing: 
   const train = (wanted: boolean) => {
     for (const parameter of model.parameters()) parameter.requiresGrad = wanted;
   };
-  const upTo = (part: Part): Contestant => ({
+  const upTo = (part: Nested): Contestant => ({
     name: part,
     run(count) {
       train(part === 'weightGradients');

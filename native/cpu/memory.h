@@ -17,6 +17,7 @@ constexpr size_t kAlignment = 64;
 // one.
 constexpr size_t kLargePage = size_t(2) << 20;
 
+// The bytes of a block's large pages together; 0 when it has none.
 inline size_t large_pages_of(size_t bytes) { return (bytes + kLargePage / 2) / kLargePage * kLargePage; }
 
 // Throws std::bad_alloc.

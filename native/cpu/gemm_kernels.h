@@ -180,6 +180,7 @@ void panel_row_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, 
   const bool fetches_rows = product.fetches_rows && rows * product.k * int64_t(sizeof(N)) > kNearRowBytes;
   const auto tile = [&](auto run) { run(product, row, panel, fetches_rows && panel == 0, later); };
   for (; panel + most <= end; panel += most) tile(panel_tile<N, rows, most>);
+  if (most == 4 && panel + 3 == end) return tile(panel_tile<N, rows, 3>);
   for (; panel + pairs <= end; panel += pairs) tile(panel_tile<N, rows, pairs>);
   for (; panel < end; panel++) tile(panel_tile<N, rows, 1>);
 }
@@ -323,6 +324,7 @@ DEEP_RNN_INLINE void dot_tile(bool accumulate, int64_t k, const E* x, const E* r
       acc[i][1] = fma(x1, load(rows + i * row_stride + j + lanes), acc[i][1]);
     }
   }
+  DEEP_RNN_UNROLL
   for (int i = 0; i < count; i++) {
     E total = sum(acc[i][0] + acc[i][1]);
     for (int64_t tail = j; tail < k; tail++) total += x[tail] * rows[i * row_stride + tail];

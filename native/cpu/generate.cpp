@@ -12,7 +12,9 @@ namespace deep_rnn::cpu {
 
 namespace {
 
-// The stack on one row. A vector is a matrix of one row in column blocks: contiguous, padded to a multiple of 32.
+// The stack on one row, each thread with some units of every layer: a product streams through the weights once, and what
+// threads need of each other is h after a layer. A vector is a matrix of one row in column blocks: contiguous, padded to a
+// multiple of 32.
 template <class N>
 class Generator {
   using E = Sum<N>;
@@ -47,14 +49,10 @@ class Generator {
       if (shape.has_cell_state()) of_layer.c = carver.array<E>(padded);
       layers_.push_back(of_layer);
     }
-    const int64_t O = rnn_.output_size(), V_blocks = blocks_of(desc.vocabulary);
-    gates_ = carver.array<E>(shape.order.positions * padded);
-    recurrent_ = carver.array<E>(shape.order.shared * padded);
     hidden_ = carver.array<N>(padded);
-    head_panels_ = carver.array<E>(V_blocks * panel_size<E>(O));
-    head_bias_ = carver.array<E>(V_blocks * kBlock);
     for (int thread = 0; thread < team_.size(); thread++) {
-      Own own{Sampler<E>(desc, carver), nullptr, nullptr, carver.array<E>(V_blocks * kBlock)};
+      Own own{Sampler<E>(desc, carver), nullptr, nullptr, carver.array<E>(desc.vocabulary),
+              carver.array<E>(shape.order.positions * padded)};
       if (rnn_.input_mode == InputMode::skip) {
         own.skip_input = carver.array<E>(padded);
       } else {
@@ -68,8 +66,6 @@ class Generator {
 
   void pack(int thread) {
     for (int64_t layer = 0; layer < rnn_.layers; layer++) pack(thread, layer);
-    pack_head(thread);
-    recurrent_sums(layers_[0], layers_[0].states[0].h_operand, StepPart(shape_, thread, {team_.size(), false}));
   }
 
   // Feeds the tokens begin..end-1 of the prefix.
@@ -107,9 +103,9 @@ class Generator {
   };
 
   struct Layer {
-    E* token_panels;       // [gates][unit_blocks][panel of V]: rows that tokens pick are not rounded
-    N* input_panels;       // [gates][unit_blocks][panel of I], null for skip input
-    N* recurrent_panels;   // [gates][unit_blocks][panel of O]
+    E* token_panels;       // [unit_blocks][gates][panel of V]: rows that tokens pick are not rounded
+    N* input_panels;       // [unit_blocks][gates][panel of I], null for skip input
+    N* recurrent_panels;   // [unit_blocks][gates][panel of O]
     N* projection_panels;  // [output_blocks][panel of H]
     E* bias;               // [positions][unit_blocks][32]
     State states[2];       // before a step and after it, by turns
@@ -122,6 +118,7 @@ class Generator {
     N* x;           // [I]
     E* skip_input;  // [I], of input that no product takes
     E* logits;      // [V]
+    E* gates;       // [positions][H]
   };
 
   bool takes_tokens() const { return desc_.embedding_size == 0; }
@@ -131,16 +128,15 @@ class Generator {
     const int64_t H = rnn_.hidden_size, O = rnn_.output_size(), I = rnn_.layer_input_size(layer), UB = shape_.unit_blocks;
     const LayerParams<const E> params = layer_params(rnn_, static_cast<const E*>(args_.params), layer, 0);
     team_.share(thread, shape_.gates * UB, [&](int64_t item) {
-      const int64_t panel = shape_.panel_by_units(item);
-      const int64_t i = panel / UB, unit = panel % UB * kBlock, units = std::min(kBlock, H - unit);
+      const int64_t i = item % shape_.gates, unit = item / shape_.gates * kBlock, units = std::min(kBlock, H - unit);
       const E* const recurrent = params.weight_hh + (shape_.order.recurrent_gate[i] * H + unit) * O;
-      gemm_.pack_transposed_panel(units, O, recurrent, O, to.recurrent_panels + panel * panel_size<N>(O));
+      gemm_.pack_transposed_panel(units, O, recurrent, O, to.recurrent_panels + item * panel_size<N>(O));
       if (!params.weight_ih) return;
       const E* const input = params.weight_ih + (shape_.order.input_gate[i] * H + unit) * I;
       if (to.token_panels) {
-        exact_gemm_.pack_transposed_panel(units, I, input, I, to.token_panels + panel * panel_size<E>(I));
+        exact_gemm_.pack_transposed_panel(units, I, input, I, to.token_panels + item * panel_size<E>(I));
       } else {
-        gemm_.pack_transposed_panel(units, I, input, I, to.input_panels + panel * panel_size<N>(I));
+        gemm_.pack_transposed_panel(units, I, input, I, to.input_panels + item * panel_size<N>(I));
       }
     });
     if (params.weight_hr)
@@ -157,21 +153,10 @@ class Generator {
     });
   }
 
-  void pack_head(int thread) {
-    const int64_t O = rnn_.output_size(), V = desc_.vocabulary;
-    team_.share(thread, blocks_of(V), [&](int64_t block) {
-      const int64_t first = block * kBlock, count = std::min(kBlock, V - first);
-      exact_gemm_.pack_transposed_panel(count, O, static_cast<const E*>(args_.head_weight) + first * O, O,
-                                        head_panels_ + block * panel_size<E>(O));
-      row_to_blocks(count, args_.head_bias ? static_cast<const E*>(args_.head_bias) + first : nullptr, head_bias_ + first,
-                    kBlock);
-    });
-  }
-
-  // c[panels] = init + a W
+  // c[panels] = init + a W; bias and c: 32 numbers of each panel, `apart` from the next one's.
   template <class A>
   static void product(const GemmTable<A>& gemm, Init init, int64_t panels, int64_t k, const A* a, const A* w, const E* bias,
-                      E* c) {
+                      E* c, int64_t apart = kBlock) {
     PanelProduct<A> product{};
     product.init = init;
     product.rows = 1;
@@ -183,43 +168,35 @@ class Generator {
     product.w_panel = panel_size<A>(k);
     product.w_row = kPanelRow<A>;
     product.bias = bias;
-    product.bias_panel = kBlock;
+    product.bias_panel = apart;
     product.c = c;
-    product.c_panel = kBlock;
+    product.c_panel = apart;
     product.c_row = kBlock;
     gemm.panel_product(product);
   }
 
-  // Token number `fed` through all layers. The recurrent sums of the first layer are there already; those of any other are made
-  // while the threads wait for each other after the layer below, and after the last layer those of the next token's first one.
+  // Token number `fed` through all layers, one barrier each.
   void feed(int thread, int64_t fed, int32_t token, const StepPart& part) {
     const Own& own = own_[size_t(thread)];
     if (!takes_tokens()) take_embedding(own, static_cast<const E*>(args_.embedding) + token * rnn_.input_size);
+    const N* x = own.x;
     for (int64_t i = 0; i < rnn_.layers; i++) {
       const Layer& layer = layers_[size_t(i)];
       const State &before = layer.states[fed % 2], &after = layer.states[(fed + 1) % 2];
-      if (layer.token_panels) {
-        token_gates(layer, token, part);
-      } else if (layer.input_panels) {
-        input_gates(layer, i == 0 ? own.x : layers_[size_t(i - 1)].states[(fed + 1) % 2].h_operand, rnn_.layer_input_size(i),
-                    part);
-      } else {
-        skip_gates(layer, own.skip_input, part);
-      }
-      cells(layer, before, after, part);
+      // All gates of a block of units in one product; of a cell with a single gate many blocks, for enough independent sums.
+      const int64_t together = shape_.gates == 1 ? part.unit_end - part.unit_begin : 1;
+      for (int64_t block = part.unit_begin; block < part.unit_end; block += together)
+        add_up(own, layer, i, x, token, before.h_operand, block, together);
+      cells(own, layer, before, after, part);
       if (shape_.projects()) {
         team_.barrier();
         project(layer, after, part);
       }
-      const uint32_t phase = team_.arrive();
-      const bool last = i + 1 == rnn_.layers;
-      if (rnn_.layers == 1) team_.await(phase);  // the next sums are of what the others just wrote
-      const Layer& next = layers_[size_t(last ? 0 : i + 1)];
-      recurrent_sums(next, next.states[(fed + last) % 2].h_operand, part);
-      team_.await(phase);
-      fetch_from_others(exact_gemm_, after.h, kBlock, shape_.output_blocks, part.output_begin, part.output_end, 1);
-      if constexpr (kRounds<N>)
-        fetch_from_others(gemm_, after.h_operand, kBlock, shape_.output_blocks, part.output_begin, part.output_end, 1);
+      team_.barrier();
+      x = after.h_operand;
+      fetch_from_others(gemm_, x, kBlock, shape_.output_blocks, part.output_begin, part.output_end, 1);
+      if (kRounds<N> && i + 1 == rnn_.layers)  // the head takes h itself
+        fetch_from_others(exact_gemm_, after.h, kBlock, shape_.output_blocks, part.output_begin, part.output_end, 1);
     }
   }
 
@@ -231,44 +208,29 @@ class Generator {
     }
   }
 
-  void token_gates(const Layer& layer, int32_t token, const StepPart& part) {
-    for (int64_t i = 0; i < shape_.gates; i++) {
-      for (int64_t block = part.unit_begin; block < part.unit_end; block++) {
-        const int64_t panel = i * shape_.unit_blocks + block;
-        vectors_.gather_rows(1, &token, layer.token_panels + panel * panel_size<E>(rnn_.input_size),
-                             layer.bias + panel * kBlock, gates_ + panel * kBlock);
+  // The sums of the gates of some blocks of units, in the same order as a forward pass adds them up.
+  void add_up(const Own& own, const Layer& layer, int64_t index, const N* x, int32_t token, const N* h, int64_t block,
+              int64_t blocks) {
+    const int64_t G = shape_.gates, apart = shape_.unit_blocks * kBlock, panel_apart = G == 1 ? kBlock : apart;
+    const int64_t panel = block * G, panels = blocks * G, O = rnn_.output_size(), I = rnn_.layer_input_size(index);
+    const E* const bias = layer.bias + block * kBlock;
+    E* const gates = own.gates + block * kBlock;
+    if (layer.input_panels) {
+      product(gemm_, Init::bias, panels, I, x, layer.input_panels + panel * panel_size<N>(I), bias, gates, panel_apart);
+    } else {
+      for (int64_t i = 0; i < panels; i++) {
+        const int64_t at = i * panel_apart;
+        if (layer.token_panels) {
+          vectors_.gather_rows(1, &token, layer.token_panels + (panel + i) * panel_size<E>(I), bias + at, gates + at);
+        } else {
+          std::copy_n(bias + at, kBlock, gates + at);
+          exact_gemm_.add(kBlock, own.skip_input + (block + i % blocks) * kBlock, gates + at);
+        }
       }
     }
-  }
-
-  void input_gates(const Layer& layer, const N* x, int64_t width, const StepPart& part) {
-    for (int64_t i = 0; i < shape_.gates; i++) {
-      const int64_t panel = i * shape_.unit_blocks + part.unit_begin;
-      product(gemm_, Init::bias, part.unit_end - part.unit_begin, width, x, layer.input_panels + panel * panel_size<N>(width),
-              layer.bias + panel * kBlock, gates_ + panel * kBlock);
-    }
-  }
-
-  void skip_gates(const Layer& layer, const E* input, const StepPart& part) {
-    for (int64_t i = 0; i < shape_.gates; i++) {
-      const int64_t first = (i * shape_.unit_blocks + part.unit_begin) * kBlock;
-      const int64_t count = (part.unit_end - part.unit_begin) * kBlock;
-      std::copy_n(layer.bias + first, count, gates_ + first);
-      exact_gemm_.add(count, input + part.unit_begin * kBlock, gates_ + first);
-    }
-  }
-
-  // The part of the gates' sums that comes from h: of gates that take input too apart, of others where they belong.
-  void recurrent_sums(const Layer& layer, const N* h, const StepPart& part) {
-    const int64_t O = rnn_.output_size();
-    for (int64_t i = 0; i < shape_.gates; i++) {
-      const int64_t weight = i * shape_.unit_blocks + part.unit_begin;
-      const int64_t position = weight + shape_.order.first_recurrent * shape_.unit_blocks;
-      const bool apart = i < shape_.order.shared;
-      product(gemm_, apart ? Init::zero : Init::bias, part.unit_end - part.unit_begin, O, h,
-              layer.recurrent_panels + weight * panel_size<N>(O), layer.bias + position * kBlock,
-              apart ? recurrent_ + weight * kBlock : gates_ + position * kBlock);
-    }
+    for (int64_t i = G; i < shape_.order.positions; i++) std::copy_n(bias + i * apart, kBlock, gates + i * apart);
+    product(gemm_, Init::accumulate, panels, O, h, layer.recurrent_panels + panel * panel_size<N>(O), nullptr,
+            gates + shape_.order.first_recurrent * apart, panel_apart);
   }
 
   void project(const Layer& layer, const State& after, const StepPart& part) {
@@ -278,15 +240,11 @@ class Generator {
     if constexpr (kRounds<N>) gemm_.round(blocks * kBlock, after.h + begin * kBlock, after.h_operand + begin * kBlock);
   }
 
-  void cells(const Layer& layer, const State& before, const State& after, const StepPart& part) {
-    const int64_t first = part.unit_begin * kBlock, count = part.unit_end * kBlock - first;
-    for (int64_t i = 0; i < shape_.order.shared; i++) {
-      const int64_t at = i * shape_.unit_blocks * kBlock + first;
-      exact_gemm_.add(count, recurrent_ + at, gates_ + shape_.order.first_recurrent * shape_.unit_blocks * kBlock + at);
-    }
+  void cells(const Own& own, const Layer& layer, const State& before, const State& after, const StepPart& part) {
+    const int64_t first = part.unit_begin * kBlock;
     CellTile<N> cell{};
-    cell.count = count;
-    for (int i = 0; i < shape_.order.positions; i++) cell.gates[i] = gates_ + i * shape_.unit_blocks * kBlock + first;
+    cell.count = part.unit_end * kBlock - first;
+    for (int i = 0; i < shape_.order.positions; i++) cell.gates[i] = own.gates + i * shape_.unit_blocks * kBlock + first;
     if (layer.c) cell.c_prev = cell.c = layer.c + first;
     if (shape_.projects()) {
       cell.h_operand = hidden_ + first;
@@ -301,23 +259,25 @@ class Generator {
 
   // Of the token after number `fed`, for one member to read.
   const E* logits(int thread, int members, int64_t fed) {
-    const int64_t blocks = blocks_of(desc_.vocabulary);
+    const int64_t V = desc_.vocabulary;
     const E* const h = layers_.back().states[fed % 2].h;
-    if (blocks * kBlock * rnn_.output_size() <= kHeadMacsAlone) {
+    if (V * rnn_.output_size() <= kHeadMacsAlone) {
       E* const all = own_[size_t(thread)].logits;
-      head(0, blocks, h, all);
+      head(0, V, h, all);
       return all;
     }
     E* const shared = own_[0].logits;
-    head(blocks * thread / members, blocks * (thread + 1) / members, h, shared);
+    head(V * thread / members, V * (thread + 1) / members, h, shared);
     team_.barrier();
     return shared;
   }
 
   void head(int64_t begin, int64_t end, const E* h, E* logits) const {
     const int64_t O = rnn_.output_size();
-    product(exact_gemm_, Init::bias, end - begin, O, h, head_panels_ + begin * panel_size<E>(O), head_bias_ + begin * kBlock,
-            logits + begin * kBlock);
+    const E* const bias = static_cast<const E*>(args_.head_bias);
+    if (bias) std::copy(bias + begin, bias + end, logits + begin);
+    const E* const weight = static_cast<const E*>(args_.head_weight) + begin * O;
+    vectors_.dot_rows(bias != nullptr, end - begin, O, h, weight, O, logits + begin);
   }
 
   // Multiply-adds of a head that takes every thread less time than to share it.
@@ -334,11 +294,7 @@ class Generator {
   const GenerateArgs& args_;
   std::vector<Layer> layers_;
   std::vector<Own> own_;
-  E* gates_;        // [positions][H]
-  E* recurrent_;    // [shared][H]
-  N* hidden_;       // [H]: h before its projection
-  E* head_panels_;  // [blocks_of(V)][panel of O]
-  E* head_bias_;    // [V]
+  N* hidden_;  // [H]: h before its projection
 };
 
 template <class N>

@@ -111,20 +111,17 @@ void Team::forget_taken() {
   for (Counter& taken : taken_) taken.value.store(0, std::memory_order_relaxed);
 }
 
-uint32_t Team::arrive() {
+void Team::barrier() {
   const int members = members_;
+  if (members == 1) return;
   const uint32_t phase = phase_.load(std::memory_order_relaxed);
-  if (members == 1) return phase - 1;
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members - 1) {
     arrived_.store(0, std::memory_order_relaxed);
     forget_taken();
     phase_.store(phase + 1, std::memory_order_release);
+    return;
   }
-  return phase;
-}
-
-// Reads nothing else: once all have arrived, the next job may begin.
-void Team::await(uint32_t phase) const {
+  // Reads nothing else: once all have arrived, the next job may begin.
   for (int spin = 0; phase_.load(std::memory_order_acquire) == phase; spin++) wait(spin);
 }
 

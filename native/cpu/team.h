@@ -51,10 +51,7 @@ class Team {
   }
 
   // Inside run(): waits for every member; what any of them wrote before is visible to all after.
-  void barrier() { await(arrive()); }
-  // The two halves of a barrier, for work in between that needs nothing of the others. await() takes what arrive() gave.
-  uint32_t arrive();
-  void await(uint32_t phase) const;
+  void barrier();
 
   // Inside run(), by every member: f(item) once for each item; ends with a barrier. Each member begins with its own part of the
   // items, so that neighbouring calls over the same memory find it in the same caches, and then helps the others.

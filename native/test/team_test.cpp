@@ -30,9 +30,7 @@ int main() {
         next[size_t(thread)] = std::accumulate(values.begin(), values.end(), int64_t(0));
         team.barrier();
         values[size_t(thread)] = next[size_t(thread)] % 1000003;
-        const uint32_t arrived = team.arrive();
-        next[size_t(thread)] = 0;
-        team.await(arrived);
+        team.barrier();
       }
     });
     int64_t expected = 1;

@@ -1,5 +1,6 @@
 #include "cpu/team.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/denormals.h"
@@ -125,16 +126,19 @@ void Team::barrier() {
   for (int spin = 0; phase_.load(std::memory_order_acquire) == phase; spin++) wait(spin);
 }
 
-uint64_t Team::await_announcement(uint64_t seen) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point bedtime = Clock::now() + std::chrono::microseconds(80);
-  do {
+uint64_t Team::await_announcement(uint64_t seen, Clock::time_point worked) {
+  // Who sleeps takes long to wake up, and often does so on the processor of whoever wakes it. So a worker that has had work
+  // stays awake from one pass to the next, but soon leaves its processor to anybody else who wants it.
+  constexpr std::chrono::microseconds kAlone(20), kAwake(80), kAwakeAfterWork(3000);
+  const Clock::time_point start = Clock::now(), bedtime = std::max(start + kAwake, worked + kAwakeAfterWork);
+  for (Clock::time_point now = start; now < bedtime; now = Clock::now()) {
     for (int spin = 0; spin < 64; spin++) {
       const uint64_t announcement = announcement_.load(std::memory_order_acquire);
       if (announcement != seen) return announcement;
       pause();
     }
-  } while (Clock::now() < bedtime);
+    if (now > start + kAlone) std::this_thread::yield();
+  }
   std::unique_lock<std::mutex> lock(mutex_);
   sleepers_.fetch_add(1);
   uint64_t announcement;
@@ -145,8 +149,9 @@ uint64_t Team::await_announcement(uint64_t seen) {
 
 void Team::work(int thread) {
   flush_denormals();
+  Clock::time_point worked{};
   for (uint64_t seen = 0;;) {
-    seen = await_announcement(seen);
+    seen = await_announcement(seen, worked);
     const uint64_t members = seen & kMembersMask;
     if (members == kStop) return;
     if (members == kOpen) {
@@ -154,10 +159,12 @@ void Team::work(int thread) {
       if (!enter(seen, member)) continue;
       job_(context_, member);
       left_.fetch_add(1, std::memory_order_release);
-    } else if (uint64_t(thread) < members) {
+    } else {
+      if (uint64_t(thread) >= members) continue;
       job_(context_, thread);
       barrier();
     }
+    worked = Clock::now();
   }
 }
 

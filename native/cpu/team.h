@@ -1,6 +1,7 @@
 // A fixed team of threads that work through one function together, with a barrier cheap enough for every time step.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -106,8 +107,10 @@ class Team {
 
   void work(int thread);
   void stop();
-  // The announcement after `seen`: a job's number and, in the low 16 bits, its members, or kOpen or kStop.
-  uint64_t await_announcement(uint64_t seen);
+  using Clock = std::chrono::steady_clock;
+  // The announcement after `seen`: a job's number and, in the low 16 bits, its members, or kOpen or kStop. worked: when this
+  // worker last had a part in one.
+  uint64_t await_announcement(uint64_t seen, Clock::time_point worked);
 
   std::vector<std::thread> workers_;
   std::vector<Counter> taken_;  // of each member's part

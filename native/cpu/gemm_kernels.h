@@ -180,7 +180,9 @@ void panel_row_tile(const PanelProduct<N>& product, int64_t row, int64_t panel, 
   const bool fetches_rows = product.fetches_rows && rows * product.k * int64_t(sizeof(N)) > kNearRowBytes;
   const auto tile = [&](auto run) { run(product, row, panel, fetches_rows && panel == 0, later); };
   for (; panel + most <= end; panel += most) tile(panel_tile<N, rows, most>);
-  if (most == 4 && panel + 3 == end) return tile(panel_tile<N, rows, 3>);
+  if constexpr (rows == 1) {
+    if (panel + 3 == end) return tile(panel_tile<N, rows, 3>);  // a GRU's gates in generation
+  }
   for (; panel + pairs <= end; panel += pairs) tile(panel_tile<N, rows, pairs>);
   for (; panel < end; panel++) tile(panel_tile<N, rows, 1>);
 }
